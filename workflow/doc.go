@@ -1,0 +1,27 @@
+// Package workflow is the language and the rules of Countersign: what a request is, how it lives, who may decide it,
+// and what each change of its state owes the outside. It imports the standard library only, reads no clock, opens no
+// file and no socket: adapters bring those, through the interfaces that this package declares beside the code that
+// calls them (Store, Provider, Notifier).
+//
+// # The life of a request
+//
+//	pending --approve (last one needed)--> approved --> executing --> done
+//	   |--deny--> denied                                   |--provider refused--> failed --retry--> executing
+//	   |--withdraw--> withdrawn                            '--outcome unclear--> unknown --looked up--> done | failed | executing
+//	   '--time--> expired
+//
+// The edges are one table (transitions). Apply is a pure function over it:
+//
+//	(request, command, policy, now) -> (request, audit entry, effects)
+//
+// Engine loads, applies and commits at the revision that was read; Runner carries out what the store says is owed.
+//
+// # Invariants
+//
+//   - A state, its audit entry and the effects it owes are one commit. Effects run only from the store.
+//   - A cloud call is preceded by a durable executing state with an attempt number and the membership that was read. A
+//     call begun and without a recorded outcome is unclear: it is settled by reading, never by repeating blindly.
+//   - Authority is judged in the transition, at each click, from facts about the actor that the adapter has just looked
+//     up; a fact that could not be looked up refuses.
+//   - A refusal changes nothing and carries the present request.
+package workflow

@@ -1,0 +1,78 @@
+package workflow
+
+import "strings"
+
+// Kind is why something was refused. Each kind has a sentence of its own in each language, made by the adapter.
+type Kind string
+
+// Refusals of words: a command that cannot become a request.
+const (
+	BadAction      Kind = "bad_action"       // Args: what was typed, known actions
+	ActionNotHere  Kind = "action_not_here"  // the other provider's; Args: action, system, this system's actions
+	NoRemoval      Kind = "no_removal"       // CompShare cannot remove a member or change a role; Args: action
+	MissingWho     Kind = "missing_who"      // Args: action
+	WhoNotAllowed  Kind = "who_not_allowed"  // accept and reject act for the account itself; Args: action
+	MissingTarget  Kind = "missing_target"   // no SYSTEM/GROUP
+	BadTarget      Kind = "bad_target"       // an empty half of SYSTEM/GROUP; Args: what was typed
+	BadSystem      Kind = "bad_system"       // Args: what was typed, known systems
+	BadCompany     Kind = "bad_company"      // Args: what was typed
+	BadTeam        Kind = "bad_team"         // Args: what was typed
+	BadWorkspace   Kind = "bad_workspace"    // Args: what was typed
+	BadIAM         Kind = "bad_iam"          // Args: what was typed
+	BadRole        Kind = "bad_role"         // Args: what was typed, known roles
+	MissingAs      Kind = "missing_as"       // Args: action
+	AsNotAllowed   Kind = "as_not_allowed"   // Args: action
+	BadRemark      Kind = "bad_remark"       // empty, too long or with control characters
+	NoTimeLimit    Kind = "no_time_limit"    // `for` on an action that cannot be ended; Args: action, provider
+	BadDuration    Kind = "bad_duration"     // Args: what was typed
+	LongDuration   Kind = "long_duration"    // above the rule's max_duration; Args: what was typed, the maximum
+	BadMention     Kind = "bad_mention"      // people does not know the person for this provider; Args: mention, system
+	EmptyItem      Kind = "empty_item"       // an empty item in a list
+	RepeatedWho    Kind = "repeated_who"     // Args: the repeated one
+	TooManyWho     Kind = "too_many_who"     // Args: count, maximum
+	OpenQuote      Kind = "open_quote"       // a quote that is not closed
+	DoubledWord    Kind = "doubled_word"     // a preposition or part twice; Args: the word
+	UnexpectedWord Kind = "unexpected_word"  // Args: the word
+	TooLong        Kind = "too_long"         // Args: the maximum
+	BadCharacter   Kind = "bad_character"    // control or direction-changing characters
+	BadNumber      Kind = "bad_number"       // Args: what was typed
+	GroupNoSupport Kind = "group_no_support" // a user group where the provider has none; Args: action, system
+)
+
+// Refusals of authority and of time.
+const (
+	NoRule       Kind = "no_rule"       // no rule lets this person ask for this; Args: action, target
+	NotApprover  Kind = "not_approver"  // not among the rule's approvers
+	OwnRequest   Kind = "own_request"   // the requester never decides
+	NotRequester Kind = "not_requester" // only the requester withdraws
+	AlreadySaid  Kind = "already_said"  // this person has decided already
+	NoPlaceLeft  Kind = "no_place_left" // every place that this person could fill is filled
+	WrongState   Kind = "wrong_state"   // the request is in a state where this cannot be done
+	NotFound     Kind = "not_found"     // Args: number
+	NotHere      Kind = "not_here"      // the click did not come from the request's card
+	Deactivated  Kind = "deactivated"
+	Bot          Kind = "bot"
+	Guest        Kind = "guest"
+	Stranger     Kind = "stranger"   // a member of another workspace
+	Unverified   Kind = "unverified" // the look-up of the person failed: refused, nothing changed
+	NotRecorded  Kind = "not_recorded"
+	Busy         Kind = "busy"
+)
+
+// Refusal says that something was not done and why. It changed nothing.
+type Refusal struct {
+	Kind Kind
+	Args []string
+	// Request is the present state, where the refusal is about a request.
+	Request *Request
+	// More are further refusals of the same command, as when several WHO are bad.
+	More []*Refusal
+}
+
+// Refuse makes a refusal of a kind, with the arguments that its sentence takes.
+func Refuse(k Kind, args ...string) *Refusal { return &Refusal{Kind: k, Args: args} }
+
+// Error is the refusal in the operator's words.
+func (r *Refusal) Error() string {
+	return "refused: " + string(r.Kind) + " " + strings.Join(r.Args, ", ")
+}

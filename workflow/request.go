@@ -1,0 +1,192 @@
+package workflow
+
+import (
+	"strconv"
+	"time"
+)
+
+// Number is a request's number, as people say it: #42. Numbers increase with time and are never used again.
+type Number uint64
+
+// String is the number without its sign: "42".
+func (n Number) String() string { return strconv.FormatUint(uint64(n), 10) }
+
+// State is where a request is in its life.
+type State string
+
+// The states; see the package's diagram for how a request enters and leaves each.
+const (
+	Pending   State = "pending"   // waits for approvals
+	Approved  State = "approved"  // the call is owed
+	Executing State = "executing" // the call is being made, or was begun when the process died
+	Done      State = "done"      // the provider said so, or a read showed it
+	Failed    State = "failed"    // the provider refused; may be retried
+	Unknown   State = "unknown"   // whether the call was applied is not known yet
+	Denied    State = "denied"
+	Withdrawn State = "withdrawn"
+	Expired   State = "expired"
+)
+
+// States are all states, in the order of a request's life.
+func States() []State {
+	return []State{Pending, Approved, Executing, Unknown, Failed, Done, Denied, Withdrawn, Expired}
+}
+
+// Open reports whether something may still become of a request in state s without a person asking for it.
+func (s State) Open() bool {
+	switch s {
+	case Pending, Approved, Executing, Unknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Person is a Slack user in a Slack workspace, both IDs. The zero value is Countersign itself.
+type Person struct {
+	User string `json:"user,omitempty"`
+	Team string `json:"team,omitempty"`
+}
+
+// Request is a change that somebody asked for. It is the unit of storage: one record, replaced as a whole.
+type Request struct {
+	Number    Number `json:"number"`
+	State     State  `json:"state"`
+	Change    Change `json:"change"`
+	Reason    string `json:"reason,omitempty"`
+	Requester Person `json:"requester"`
+
+	// Rule is the policy rule that applied when the request was made.
+	Rule      Rule       `json:"rule"`
+	Decisions []Decision `json:"decisions,omitempty"`
+
+	// Attempt is the last attempt at the call; Attempts counts them.
+	Attempt  *Attempt `json:"attempt,omitempty"`
+	Attempts int      `json:"attempts,omitempty"`
+	Result   *Result  `json:"result,omitempty"`
+
+	Card Card `json:"card,omitzero"`
+
+	// Parent is the request whose time limit, undo or revert this one carries out; Child is the reverse.
+	Parent Number `json:"parent,omitempty"`
+	Child  Number `json:"child,omitempty"`
+
+	Created time.Time `json:"created"`
+	Updated time.Time `json:"updated"`
+	// Expires is when a pending request ends undecided.
+	Expires time.Time `json:"expires,omitzero"`
+
+	// Seq counts the changes of this record. Effects name it, so that an older one never undoes a newer one.
+	Seq     uint64   `json:"seq"`
+	Effects []Effect `json:"effects,omitempty"`
+}
+
+// Due is when the earliest effect of the request is due; zero if it owes none.
+func (r Request) Due() time.Time {
+	var due time.Time
+	for _, e := range r.Effects {
+		if due.IsZero() || e.Due.Before(due) {
+			due = e.Due
+		}
+	}
+	return due
+}
+
+// Effect returns the effect with the given ID.
+func (r Request) Effect(id uint64) (Effect, bool) {
+	for _, e := range r.Effects {
+		if e.ID == id {
+			return e, true
+		}
+	}
+	return Effect{}, false
+}
+
+// Decision is one person's approve or deny.
+type Decision struct {
+	By      Person    `json:"by"`
+	Approve bool      `json:"approve"`
+	Reason  string    `json:"reason,omitempty"`
+	At      time.Time `json:"at"`
+	// Groups are the user groups that the person was in at the click, of those that the policy names.
+	Groups []string `json:"groups,omitempty"`
+}
+
+// Attempt is one try at the cloud call.
+type Attempt struct {
+	// Begun is when the call was about to be sent; it is stored before the call is.
+	Begun time.Time `json:"begun,omitzero"`
+	// Before is the membership read just before the call.
+	Before Membership `json:"before,omitzero"`
+	// Outcome is what the call itself returned; nil while it is not recorded.
+	Outcome *Outcome `json:"outcome,omitempty"`
+	// Settle is until when an unclear outcome is looked up before a person is asked.
+	Settle time.Time `json:"settle,omitzero"`
+}
+
+// Result is how a request ended, for people.
+type Result struct {
+	// Already: the membership was as wanted before any call.
+	Already bool `json:"already,omitempty"`
+	// ReadBack: the call's own answer was unclear, and a later read showed the result.
+	ReadBack bool `json:"read_back,omitempty"`
+	// Asked: the bot gave up looking and asks a person.
+	Asked bool `json:"asked,omitempty"`
+	// Seen is the membership that was last read, in the provider's words.
+	Seen  string `json:"seen,omitempty"`
+	Fault *Fault `json:"fault,omitempty"`
+	// RequestID is the vendor's identifier of the call that succeeded, for its support.
+	RequestID string `json:"request_id,omitempty"`
+}
+
+// Card is where a request's one Slack message is, and what it shows.
+type Card struct {
+	Channel string `json:"channel,omitempty"`
+	TS      string `json:"ts,omitempty"`
+	// Seq is the request's Seq that the card shows.
+	Seq uint64 `json:"seq,omitempty"`
+}
+
+// EffectKind is what kind of work an effect is.
+type EffectKind string
+
+// The kinds of effect.
+const (
+	CallEffect   EffectKind = "call"   // make the cloud call, or settle one that was begun
+	CardEffect   EffectKind = "card"   // make the card show the request as it is
+	ThreadEffect EffectKind = "thread" // a reply in the card's thread
+	DirectEffect EffectKind = "direct" // a direct message
+	ExpireEffect EffectKind = "expire" // end a request that nobody decided
+	RemindEffect EffectKind = "remind" // remind those who may decide
+)
+
+// Effect is work that a state change owes the outside. It is stored with the request and run from there, until the
+// request no longer holds it.
+type Effect struct {
+	ID   uint64     `json:"id"` // unique in its request
+	Kind EffectKind `json:"kind"`
+	Due  time.Time  `json:"due"`
+	// Tries counts what was begun and did not end; what has Tries may have happened.
+	Tries int `json:"tries,omitempty"`
+	// About is the verb that owes the message; By who did it.
+	About Verb   `json:"about,omitempty"`
+	By    Person `json:"by,omitzero"`
+	// To is whom a direct message is for.
+	To Person `json:"to,omitzero"`
+}
+
+// Entry is one line of the audit trail. Seq, Prev and Hash are the store's to give.
+type Entry struct {
+	Seq     uint64    `json:"seq"`
+	At      time.Time `json:"at"`
+	Request Number    `json:"request,omitempty"`
+	Verb    Verb      `json:"verb"`
+	From    State     `json:"from,omitempty"`
+	To      State     `json:"to,omitempty"`
+	By      Person    `json:"by,omitzero"`
+	// Via is where it came from: "slack" with a channel and message, "timer", "provider", "operator".
+	Via    string `json:"via,omitempty"`
+	Detail string `json:"detail,omitempty"`
+	Prev   string `json:"prev"`
+	Hash   string `json:"hash"`
+}
