@@ -1,0 +1,211 @@
+package slackfake
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// chaos is what is done to deliveries to come, in numbers of them.
+type chaos struct {
+	redeliver int
+	duplicate int
+	cutAfter  int
+	// always redelivers what was not acknowledged, slash commands and clicks too.
+	always bool
+}
+
+// retries is how often an event is sent again.
+const retries = 3
+
+// deliverSocket sends an envelope to one live socket, whichever it is, and waits for its acknowledgement.
+func (s *Server) deliverSocket(ctx context.Context, d delivery, land func(*Ack)) Ack {
+	s.mu.Lock()
+	lose := take(&s.sock.chaos.redeliver)
+	twice := take(&s.sock.chaos.duplicate)
+	again := s.sock.chaos.always || d.kind == "events_api"
+	s.mu.Unlock()
+	ack := s.sendOnce(ctx, d, 0, "")
+	if twice {
+		copied := s.sendOnce(ctx, d, 0, "")
+		s.keepExtra(copied, "duplicate", land)
+	}
+	if lose && ack.Err == "" {
+		// The first acknowledgement is lost on the way: Slack tells the app again, and the person sees that answer.
+		s.keepExtra(ack, "lost", nil)
+		ack = s.sendOnce(ctx, d, 1, "timeout")
+		ack.Note = "redelivery"
+	}
+	for n := 1; again && ack.Err != "" && n <= retries && ctx.Err() == nil; n++ {
+		s.keepExtra(ack, "failed", nil)
+		ack = s.sendOnce(ctx, d, n, "timeout")
+		ack.Note = "redelivery"
+	}
+	return ack
+}
+
+// keepExtra records an answer that is not the one the person waits for.
+func (s *Server) keepExtra(ack Ack, note string, land func(*Ack)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ack.Note = note
+	if land != nil && ack.Err == "" {
+		land(&ack)
+	}
+	s.acks = append(s.acks, ack)
+}
+
+func take(n *int) bool {
+	if *n <= 0 {
+		return false
+	}
+	*n--
+	return true
+}
+
+func (s *Server) sendOnce(ctx context.Context, d delivery, attempt int, reason string) Ack {
+	id := uuid()
+	p := &pending{answer: make(chan reply, 1)}
+	s.mu.Lock()
+	start := time.Now()
+	ack := Ack{Kind: d.kind, EnvelopeID: id, Sent: s.now(), Attempt: attempt}
+	if len(s.sock.live) == 0 {
+		s.mu.Unlock()
+		ack.Err = "dispatch_failed"
+		s.pause(ctx, attempt)
+		return ack
+	}
+	p.sock = s.sock.live[rand.IntN(len(s.sock.live))]
+	s.sock.pending[id] = p
+	cutAfter := take(&s.sock.chaos.cutAfter)
+	s.mu.Unlock()
+
+	err := p.sock.write(envelope(id, d, attempt, reason))
+	if cutAfter {
+		_ = p.sock.conn.Close()
+	}
+	if err != nil {
+		ack.Err = "dispatch_failed"
+	} else {
+		s.await(ctx, p, &ack)
+	}
+	s.mu.Lock()
+	delete(s.sock.pending, id)
+	s.sock.finished[id] = true
+	s.mu.Unlock()
+	ack.Latency = time.Since(start)
+	return ack
+}
+
+// pause keeps retries apart while nobody is connected.
+func (s *Server) pause(ctx context.Context, attempt int) {
+	if attempt == 0 {
+		return
+	}
+	select {
+	case <-time.After(s.opts.AckTimeout):
+	case <-ctx.Done():
+	case <-s.done:
+	}
+}
+
+func (s *Server) await(ctx context.Context, p *pending, ack *Ack) {
+	timer := time.NewTimer(s.opts.AckTimeout)
+	defer timer.Stop()
+	select {
+	case r := <-p.answer:
+		ack.Payload, ack.Err = r.payload, r.err
+	case <-timer.C:
+		ack.Err = "operation_timeout"
+	case <-ctx.Done():
+		ack.Err = "operation_timeout"
+	case <-s.done:
+		ack.Err = "dispatch_failed"
+	}
+}
+
+func envelope(id string, d delivery, attempt int, reason string) map[string]any {
+	kind := d.kind
+	if kind == "options" {
+		kind = "interactive"
+	}
+	out := map[string]any{
+		"envelope_id": id, "type": kind, "payload": d.payload, "accepts_response_payload": d.answers,
+	}
+	if attempt > 0 || d.kind == "events_api" {
+		out["retry_attempt"], out["retry_reason"] = attempt, reason
+	}
+	return out
+}
+
+// Sockets is the number of live connections that have had their hello.
+func (s *Server) Sockets() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.sock.live)
+}
+
+func (s *Server) sockets() []*socket {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.sock.live)
+}
+
+// Disconnect tells every socket to go: warning, refresh_requested, link_disabled or too_many_websockets. All but
+// warning are followed by the end of the connection.
+func (s *Server) Disconnect(reason string) {
+	for _, k := range s.sockets() {
+		k.disconnect(reason)
+	}
+}
+
+// DropSockets closes every connection without a close frame, as a dying network does.
+func (s *Server) DropSockets() {
+	for _, k := range s.sockets() {
+		_ = k.conn.Close()
+	}
+}
+
+// RefuseSockets makes each new socket get a disconnect at once instead of hello; "" ends it.
+func (s *Server) RefuseSockets(reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sock.refuse = reason
+}
+
+// StopPings makes the server fall silent, so that clients think the connection dead.
+func (s *Server) StopPings(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sock.noPings = on
+}
+
+// RedeliverNext loses the acknowledgement of the next delivery: it is sent again, with retry_attempt 1.
+func (s *Server) RedeliverNext() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sock.chaos.redeliver++
+}
+
+// Duplicate sends each of the next n deliveries twice, to any socket.
+func (s *Server) Duplicate(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sock.chaos.duplicate = n
+}
+
+// CutAfterSend cuts the connection right after each of the next n envelopes was written to it.
+func (s *Server) CutAfterSend(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sock.chaos.cutAfter = n
+}
+
+// RedeliverUnacked makes Slack send slash commands and clicks again when nobody acknowledged them, up to three times,
+// as it does with events.
+func (s *Server) RedeliverUnacked(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sock.chaos.always = on
+}

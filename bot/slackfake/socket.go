@@ -1,0 +1,222 @@
+package slackfake
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+const (
+	maxSockets  = 10
+	maxAckFrame = 20 * 1024
+)
+
+// socketState is what the server knows of Socket Mode.
+type socketState struct {
+	tickets  map[string]bool // ticket -> still good
+	live     []*socket
+	pending  map[string]*pending
+	finished map[string]bool
+	refuse   string
+	noPings  bool
+	chaos    chaos
+}
+
+// pending is an envelope whose acknowledgement is awaited.
+type pending struct {
+	answer chan reply
+	sock   *socket
+}
+
+type reply struct {
+	payload map[string]any
+	err     string
+}
+
+// socket is one live connection.
+type socket struct {
+	conn *websocket.Conn
+	mu   sync.Mutex // gorilla allows one writer
+	gone chan struct{}
+}
+
+func newSocketState() socketState {
+	return socketState{tickets: map[string]bool{}, pending: map[string]*pending{}, finished: map[string]bool{}}
+}
+
+func (c *apiCall) connectionsOpen() (map[string]any, *apiError) {
+	ticket := fmt.Sprintf("%016x%016x", mix(int64(len(c.s.calls))+1), mix(c.now.UnixNano()))
+	c.s.sock.tickets[ticket] = true
+	return map[string]any{"url": c.s.WebSocketURL() + "?ticket=" + ticket + "&app_id=" + c.s.st.AppID}, nil
+}
+
+// serveLink takes a WebSocket. Clients send an Origin of slack.com, so it is not looked at: the ticket is what counts.
+func (s *Server) serveLink(w http.ResponseWriter, r *http.Request) {
+	ticket := r.URL.Query().Get("ticket")
+	s.mu.Lock()
+	good := s.sock.tickets[ticket]
+	s.sock.tickets[ticket] = false
+	s.mu.Unlock()
+	if !good {
+		http.Error(w, "invalid ticket", http.StatusForbidden)
+		return
+	}
+	up := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
+	conn, err := up.Upgrade(w, r, nil)
+	if err != nil {
+		return
+	}
+	s.runSocket(&socket{conn: conn, gone: make(chan struct{})})
+}
+
+func (s *Server) runSocket(k *socket) {
+	defer func() { _ = k.conn.Close() }()
+	s.mu.Lock()
+	refuse, app := s.sock.refuse, s.st.AppID
+	if refuse == "" && len(s.sock.live) >= maxSockets {
+		refuse = "too_many_websockets"
+	}
+	n := len(s.sock.live) + 1
+	s.mu.Unlock()
+	if refuse != "" {
+		k.disconnect(refuse)
+		return
+	}
+	_ = k.write(map[string]any{
+		"type": "hello", "num_connections": n, "connection_info": map[string]any{"app_id": app},
+		"debug_info": map[string]any{
+			"host": "slackfake", "started": time.Now().UTC().Format(time.DateTime), "build_number": 1,
+			"approximate_connection_time": 3600,
+		},
+	})
+	if !s.admit(k) {
+		return
+	}
+	defer s.forget(k)
+	go s.pingSocket(k) // ends with the socket or the server
+	s.readSocket(k)
+}
+
+// admit counts a socket among the live ones, unless the server has closed since.
+func (s *Server) admit(k *socket) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.done:
+		return false
+	default:
+	}
+	s.sock.live = append(s.sock.live, k)
+	s.changed()
+	return true
+}
+
+func (s *Server) forget(k *socket) {
+	close(k.gone)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(s.sock.live, k); i >= 0 {
+		s.sock.live = slices.Delete(s.sock.live, i, i+1)
+	}
+	s.changed()
+}
+
+func (s *Server) pingSocket(k *socket) {
+	tick := time.NewTicker(s.opts.PingInterval)
+	defer tick.Stop()
+	for {
+		s.mu.Lock()
+		silent := s.sock.noPings
+		s.mu.Unlock()
+		if !silent {
+			_ = k.conn.WriteControl(websocket.PingMessage, []byte("Ping from slackfake"), time.Now().Add(time.Second))
+		}
+		select {
+		case <-tick.C:
+		case <-k.gone:
+			return
+		case <-s.done:
+			return
+		}
+	}
+}
+
+func (s *Server) readSocket(k *socket) {
+	for {
+		_, raw, err := k.conn.ReadMessage()
+		if err != nil {
+			return
+		}
+		s.takeAck(raw)
+	}
+}
+
+// takeAck matches an acknowledgement with its envelope. Slack drops frames of 20 kB and more without a word.
+func (s *Server) takeAck(raw []byte) {
+	var frame struct {
+		EnvelopeID string          `json:"envelope_id"`
+		Payload    json.RawMessage `json:"payload"`
+	}
+	bad := json.Unmarshal(raw, &frame) != nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.sock.pending[frame.EnvelopeID]
+	switch {
+	case bad || p == nil && !s.sock.finished[frame.EnvelopeID]:
+		s.stray(frame.EnvelopeID, "unknown")
+	case p == nil:
+		s.stray(frame.EnvelopeID, "late")
+	case len(raw) >= maxAckFrame:
+		s.stray(frame.EnvelopeID, "payload_too_large")
+	default:
+		delete(s.sock.pending, frame.EnvelopeID)
+		s.sock.finished[frame.EnvelopeID] = true
+		r := reply{}
+		if len(frame.Payload) > 0 && json.Unmarshal(frame.Payload, &r.payload) != nil {
+			r.err = "invalid_payload"
+		}
+		p.answer <- r
+	}
+}
+
+// stray keeps an acknowledgement that answers nothing.
+func (s *Server) stray(id, note string) {
+	s.acks = append(s.acks, Ack{EnvelopeID: id, Sent: s.now(), Note: note})
+	s.changed()
+}
+
+func (k *socket) write(v any) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	_ = k.conn.SetWriteDeadline(time.Now().Add(2 * time.Second))
+	return k.conn.WriteJSON(v)
+}
+
+func (k *socket) disconnect(reason string) {
+	_ = k.write(map[string]any{
+		"type": "disconnect", "reason": reason, "debug_info": map[string]any{"host": "slackfake"},
+	})
+	if reason == "warning" {
+		return
+	}
+	// Slack closes a moment after it said so; a client that reacts closes first.
+	select {
+	case <-time.After(200 * time.Millisecond):
+	case <-k.gone:
+	}
+	_ = k.conn.Close()
+}
+
+// uuid is a random UUID of version 4, as envelope IDs are.
+func uuid() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
