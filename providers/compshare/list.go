@@ -1,0 +1,44 @@
+package compshare
+
+import (
+	"context"
+
+	"github.com/ucloud/ucloud-sdk-go/services/ucompshare"
+
+	"countersign/workflow"
+)
+
+// Group is a team.
+type Group struct {
+	ID   uint32 `json:"id"`
+	Name string `json:"name"`
+}
+
+// Groups are the teams that the account owns (ListCompShareTeam; docs.ucloud.cn, page of that name). Its error is a
+// *workflow.Fault.
+func (p *Provider) Groups(ctx context.Context) ([]Group, error) {
+	var data struct {
+		Teams []struct {
+			Id   number //nolint:revive // the vendor's name
+			Name string
+		}
+	}
+	if err := p.read(ctx, "ListCompShareTeam", &ucompshare.ListCompShareTeamRequest{}, &data); err != nil {
+		return nil, err
+	}
+	groups := make([]Group, 0, len(data.Teams))
+	for _, t := range data.Teams {
+		groups = append(groups, Group{ID: uint32(t.Id), Name: t.Name})
+	}
+	return groups, nil
+}
+
+// Members are the relations of a team, of any status (GetCompShareTeamInfo; docs.ucloud.cn, page of that name). Its
+// error is a *workflow.Fault.
+func (p *Provider) Members(ctx context.Context, group string) ([]Member, error) {
+	t, err := targetOf(workflow.Change{Action: workflow.Accept, Group: group})
+	if err != nil {
+		return nil, err
+	}
+	return p.members(ctx, t.team)
+}

@@ -1,0 +1,147 @@
+package compshare
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strconv"
+
+	"github.com/ucloud/ucloud-sdk-go/services/ucompshare"
+	"github.com/ucloud/ucloud-sdk-go/ucloud"
+	"github.com/ucloud/ucloud-sdk-go/ucloud/request"
+
+	"countersign/workflow"
+)
+
+// Read reads how the change's subject stands to the team: as the team's owner (GetCompShareTeamInfo, then
+// ListCompShareTeamInvite), or for accept and reject as the invited account itself (ListCompShareTeamJoined, then
+// ListCompShareTeamInvite).
+func (p *Provider) Read(ctx context.Context, c workflow.Change) (workflow.Membership, error) {
+	t, err := targetOf(c)
+	if err != nil {
+		return workflow.Membership{}, err
+	}
+	var m Member
+	if forItself(c.Action) {
+		m, err = p.readSelf(ctx, t.team)
+	} else {
+		m, err = p.readMember(ctx, t)
+	}
+	if err != nil {
+		return workflow.Membership{}, err
+	}
+	return fit(c, m), nil
+}
+
+// target is what a change is about, in numbers.
+type target struct{ team, company int }
+
+// targetOf reads the numbers of a change. Those of a change that Check has seen can be read.
+func targetOf(c workflow.Change) (target, error) {
+	var t target
+	var err error
+	if t.team, err = strconv.Atoi(c.Group); err == nil && !forItself(c.Action) {
+		t.company, err = strconv.Atoi(c.Subject.ID)
+	}
+	if err != nil || t.team <= 0 || t.company < 0 || (t.company == 0) != forItself(c.Action) {
+		return target{}, &workflow.Fault{Class: workflow.ClassRefused, Text: "not sent: the change names no team or company"}
+	}
+	return t, nil
+}
+
+// readMember reads a company's row as the team's owner. That GetCompShareTeamInfo lists pending invitations is inferred
+// from its enumeration of states, so that a company is called absent only if the list of invitations agrees.
+func (p *Provider) readMember(ctx context.Context, t target) (Member, error) {
+	members, err := p.members(ctx, t.team)
+	if err != nil {
+		return Member{}, err
+	}
+	theirs := rowsOf(members, t)
+	if len(theirs) == 0 {
+		invites, err := p.invites(ctx, ucloud.Int(t.team))
+		if err != nil {
+			return Member{}, err
+		}
+		theirs = rowsOf(invites, t)
+	}
+	return present(theirs), nil
+}
+
+// readSelf reads the configured account's own row. The list of invitations is asked without TeamId, which is the
+// owner's filter.
+func (p *Provider) readSelf(ctx context.Context, team int) (Member, error) {
+	var joined struct{ JoinedTeams []row }
+	if err := p.read(ctx, "ListCompShareTeamJoined", &ucompshare.ListCompShareTeamJoinedRequest{}, &joined); err != nil {
+		return Member{}, err
+	}
+	rows := rowsOf(p.rows(joined.JoinedTeams), target{team: team})
+	if m := present(rows); m.Status == Joined {
+		return m, nil
+	}
+	invites, err := p.invites(ctx, nil)
+	if err != nil {
+		return Member{}, err
+	}
+	return present(append(rows, rowsOf(invites, target{team: team})...)), nil
+}
+
+// invites is ListCompShareTeamInvite: by compshare.cn the invitations that the caller received, by docs.ucloud.cn those
+// that a team has sent.
+func (p *Provider) invites(ctx context.Context, team *int) ([]Member, error) {
+	var data struct{ Invites []row }
+	req := &ucompshare.ListCompShareTeamInviteRequest{TeamId: team}
+	err := p.read(ctx, "ListCompShareTeamInvite", req, &data)
+	return p.rows(data.Invites), err
+}
+
+// members are all rows of GetCompShareTeamInfo. An answer that is about no team, or about another, is a fault: nobody
+// is absent from a team that was not seen.
+func (p *Provider) members(ctx context.Context, team int) ([]Member, error) {
+	var data struct {
+		Team struct {
+			Id      number //nolint:revive // the vendor's name
+			Deleted number
+		}
+		TeamRelation []row
+	}
+	req := &ucompshare.GetCompShareTeamInfoRequest{TeamId: &team}
+	if err := p.read(ctx, "GetCompShareTeamInfo", req, &data); err != nil {
+		return nil, err
+	}
+	switch {
+	case data.Team.Id != number(team):
+		return nil, &workflow.Fault{Class: workflow.ClassUnclear, Text: "the answer is not about the team that was asked for"}
+	case data.Team.Deleted != 0:
+		return nil, &workflow.Fault{Class: workflow.ClassGroup, Text: "the team is deleted"}
+	}
+	return p.rows(data.TeamRelation), nil
+}
+
+// read makes one reading call and decodes its answer into data.
+func (p *Provider) read(ctx context.Context, action string, req request.Common, data any) error {
+	a, out := p.call(ctx, action, req)
+	if out.Verdict != workflow.Applied {
+		return out.Fault
+	}
+	if err := json.Unmarshal(a.body, data); err != nil {
+		return &workflow.Fault{
+			Class: workflow.ClassUnclear, Text: "the answer of " + action + " is not as documented", RequestID: out.RequestID,
+		}
+	}
+	return nil
+}
+
+func (p *Provider) rows(raw []row) []Member {
+	rows := make([]Member, 0, len(raw))
+	for _, r := range raw {
+		rows = append(rows, p.member(r))
+	}
+	return rows
+}
+
+// rowsOf are the rows of the target's team, and of its company where it has one.
+func rowsOf(rows []Member, t target) []Member {
+	return slices.DeleteFunc(rows, func(m Member) bool {
+		return m.Team != uint32(t.team) || (t.company != 0 && m.Company != uint32(t.company))
+	})
+}
