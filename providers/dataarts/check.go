@@ -1,0 +1,132 @@
+package dataarts
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"countersign/workflow"
+)
+
+// presets are the roles that every workspace has: ApigRole in the vendor's document.
+var presets = []workflow.RoleRef{
+	{ID: adminID, Name: "admin"},
+	{ID: "r00002", Name: "developer"},
+	{ID: "r00003", Name: "operator"},
+	{ID: "r00004", Name: "viewer"},
+}
+
+const adminID = "r00001"
+
+// roleShape is how the ID of a role looks that is no preset. Names of such roles are not taken: they are not unique.
+var roleShape = regexp.MustCompile(`^r[0-9][A-Za-z0-9_-]{0,126}$`)
+
+// maxRoles is the vendor's limit of roles_ids.
+const maxRoles = 100
+
+// Check implements workflow.Provider. `as` is one role or several, comma-separated, by name or ID; a role named twice
+// counts once. A time limit makes sense for what is given, not for what is taken away.
+func (p *Provider) Check(d workflow.Draft) (workflow.Change, error) {
+	if !slices.Contains(Actions(), d.Action) {
+		return workflow.Change{}, workflow.Refuse(workflow.ActionNotHere, string(d.Action), d.System, actionNames())
+	}
+	c := workflow.Change{Action: d.Action, System: d.System, Group: d.Group, Subject: d.Subject, Limit: d.Limit}
+	if r := checkSubject(&c); r != nil {
+		return workflow.Change{}, r
+	}
+	if !idShape.MatchString(d.Group) {
+		return workflow.Change{}, workflow.Refuse(workflow.BadWorkspace, d.Group)
+	}
+	if r := checkAs(&c, d); r != nil {
+		return workflow.Change{}, r
+	}
+	return c, nil
+}
+
+func checkSubject(c *workflow.Change) *workflow.Refusal {
+	if c.Subject.ID == "" {
+		return workflow.Refuse(workflow.MissingWho, string(c.Action))
+	}
+	if c.Subject.Kind == "" {
+		c.Subject.Kind = workflow.Member
+	}
+	if !known(c.Subject) {
+		return workflow.Refuse(workflow.BadIAM, c.Subject.String())
+	}
+	return nil
+}
+
+func checkAs(c *workflow.Change, d workflow.Draft) *workflow.Refusal {
+	if c.Action == workflow.RemoveOne {
+		if d.HasAs {
+			return workflow.Refuse(workflow.AsNotAllowed, string(c.Action))
+		}
+		if d.Limit != 0 {
+			return workflow.Refuse(workflow.NoTimeLimit, string(c.Action), "DataArts Studio")
+		}
+		return nil
+	}
+	if !d.HasAs {
+		return workflow.Refuse(workflow.MissingAs, string(c.Action))
+	}
+	roles, r := parseRoles(d.As)
+	c.Roles = roles
+	return r
+}
+
+// parseRoles returns the roles in the order of their IDs, each once.
+func parseRoles(text string) ([]workflow.RoleRef, *workflow.Refusal) {
+	var roles []workflow.RoleRef
+	for item := range strings.SplitSeq(text, ",") {
+		item = strings.TrimSpace(item)
+		if item == "" {
+			return nil, workflow.Refuse(workflow.EmptyItem)
+		}
+		role, ok := parseRole(item)
+		if !ok {
+			return nil, workflow.Refuse(workflow.BadRole, item, roleNames())
+		}
+		roles = append(roles, role)
+	}
+	slices.SortFunc(roles, func(a, b workflow.RoleRef) int { return cmp.Compare(a.ID, b.ID) })
+	roles = slices.Compact(roles)
+	if len(roles) > maxRoles {
+		return nil, workflow.Refuse(workflow.TooLong, strconv.Itoa(maxRoles))
+	}
+	return roles, nil
+}
+
+func parseRole(item string) (workflow.RoleRef, bool) {
+	for _, r := range presets {
+		if strings.EqualFold(item, r.ID) || strings.EqualFold(item, r.Name) {
+			return r, true
+		}
+	}
+	return workflow.RoleRef{ID: item}, roleShape.MatchString(item)
+}
+
+func preset(id string) (workflow.RoleRef, bool) {
+	i := slices.IndexFunc(presets, func(r workflow.RoleRef) bool { return r.ID == id })
+	if i < 0 {
+		return workflow.RoleRef{}, false
+	}
+	return presets[i], true
+}
+
+func roleNames() string {
+	names := make([]string, len(presets))
+	for i, r := range presets {
+		names[i] = r.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+func actionNames() string {
+	var names []string
+	for _, a := range Actions() {
+		names = append(names, string(a))
+	}
+	return strings.Join(names, ", ")
+}

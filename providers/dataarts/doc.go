@@ -1,0 +1,29 @@
+// Package dataarts changes the members of DataArts Studio workspaces on Huawei Cloud, through the vendor's Go SDK. It
+// is a workflow.Provider: add is the vendor's AddWorkSpaceUsers, role UpdateWorkSpaceUserOrGroup, remove
+// DeleteWorkspaceusers ("DataArts Studio API Reference", Management Center APIs, Workspace User Management).
+//
+// # Invariants
+//
+//   - Apply sends one HTTP request, or none. The SDK can neither repeat it nor follow a redirect nor turn to another
+//     host: the exchange refuses a second request.
+//   - A call is applied only if the vendor answered 200 with is_success true. The SDK throws that body away and calls
+//     every status below 400 a success, so this package reads the body itself.
+//   - An answer that says neither yes nor no is unclear, never success. So is every failure after the first byte may
+//     have been sent; one before that (no such host, connection refused) is a refusal.
+//   - "Absent" is said only of a workspace that is known to exist, from a list whose rows agree with its count. The
+//     vendor lists a workspace that does not exist as an empty one.
+//   - Only IDs of 32 of a-z and 0-9 reach a URL: the SDK splices path parameters unescaped.
+//   - Neither environment variables of the SDK nor a file of its own decides where a signed request goes, and nothing
+//     is written to the home directory.
+//   - No error, outcome or log line contains the access key, the secret key or what was signed.
+//
+// # What the vendor does not document
+//
+//   - A user group is type 1, in groups by its ID alone, and its ID ends the path of an update; in the list it is the
+//     row of type 1 whose user_id is that ID. See subject.go, the only place that knows.
+//   - A user is added with what IAM's ShowUser says of them, where the account may read it, else with the ID alone.
+//   - Whether offset counts records or pages: reading copes with either.
+//   - What becomes of an update of somebody who is not a member: it is refused here, without a call.
+//   - Roles of one's own making have IDs that only ListWorkspaceRoles tells. An ID that looks like one is accepted as
+//     typed, and is checked against that list by Read.
+package dataarts
