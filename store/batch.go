@@ -1,0 +1,298 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"countersign/workflow"
+)
+
+const (
+	// claimAge is how long a delivery claim is kept at least: the hour that is promised, and one by which the clock may
+	// be put forward meanwhile.
+	claimAge = 2 * time.Hour
+	// claimsPerClaim is how many old claims make room for a new one. Two: so that a backlog shrinks, and never by a bulk
+	// delete, which would leave an engine with more free pages than it can handle.
+	claimsPerClaim = 2
+)
+
+// batch is what several commits would change together. Commits are judged one after the other, each against what is
+// stored and what those before it in the batch would store.
+type batch struct {
+	now      time.Time
+	commits  []*pending
+	verdicts []verdict
+	accepted int
+
+	revs    map[string]uint64            // stored revisions of the request keys that matter
+	written map[string]bool              // request keys written by this batch
+	claims  map[string][]workflow.Number // deliveries claimed by this batch
+	claimed map[string]claim             // deliveries claimed before
+	old     []Item                       // by-time keys of claims that are old enough to go
+
+	head    head
+	headRev uint64
+
+	compares map[string]uint64
+	puts     map[string][]byte
+	deletes  map[string]struct{}
+}
+
+// verdict is what became of one commit of a batch. A tentative one refers to what the batch itself would store.
+type verdict struct {
+	err       error
+	tentative bool
+}
+
+// evaluate judges ps. Its error is of the engine and concerns them all.
+func (s *Store) evaluate(ctx context.Context, ps []*pending) (*batch, error) {
+	b := &batch{
+		now:      s.opts.Now().UTC(),
+		commits:  ps,
+		verdicts: make([]verdict, len(ps)),
+		revs:     map[string]uint64{},
+		written:  map[string]bool{},
+		claims:   map[string][]workflow.Number{},
+		claimed:  map[string]claim{},
+		head:     s.head,
+		headRev:  s.headRev,
+		compares: map[string]uint64{},
+		puts:     map[string][]byte{},
+		deletes:  map[string]struct{}{},
+	}
+	if err := b.read(ctx, s.kv); err != nil {
+		return nil, err
+	}
+	for i, p := range ps {
+		v := b.judge(p)
+		if v.err == nil {
+			if err := b.apply(p); err != nil {
+				return nil, err
+			}
+		}
+		b.verdicts[i] = v
+	}
+	return b, s.learnNumbers(ctx, b)
+}
+
+// read reads what the commits are judged by, all at once.
+func (b *batch) read(ctx context.Context, kv KV) error {
+	wanted := map[string]struct{}{}
+	deliveries := 0
+	for _, p := range b.commits {
+		for _, w := range p.writes {
+			wanted[string(w.key)] = struct{}{}
+		}
+		if p.delivery != "" {
+			wanted[string(claimKey(p.hash))] = struct{}{}
+			deliveries++
+		}
+	}
+	keys := make([][]byte, 0, len(wanted))
+	for _, k := range slices.Sorted(maps.Keys(wanted)) {
+		keys = append(keys, []byte(k))
+	}
+	items, err := kv.Get(ctx, keys...)
+	if err != nil {
+		return err
+	}
+	for _, it := range items {
+		if it.Key[0] == requestFamily {
+			b.revs[string(it.Key)] = it.Rev
+		} else if err := b.readClaim(it); err != nil {
+			return err
+		}
+	}
+	return b.readOld(ctx, kv, deliveries*claimsPerClaim)
+}
+
+func (b *batch) readClaim(it Item) error {
+	if it.Rev == 0 {
+		return nil
+	}
+	var c claim
+	if err := decode(it, &c); err != nil {
+		return err
+	}
+	b.claimed[string(it.Key)] = c
+	return nil
+}
+
+func (b *batch) readOld(ctx context.Context, kv KV, limit int) (err error) {
+	if limit == 0 {
+		return nil
+	}
+	to := claimTimeKey(b.now.Add(-claimAge), nil)
+	b.old, err = kv.Scan(ctx, []byte{claimTimeFamily}, to, min(limit, MaxScan), false)
+	return err
+}
+
+// judge decides whether p can be stored.
+func (b *batch) judge(p *pending) verdict {
+	if p.delivery != "" {
+		key := string(claimKey(p.hash))
+		if c, ok := b.claimed[key]; ok {
+			return verdict{err: &workflow.DuplicateError{Delivery: p.delivery, Numbers: c.Numbers}}
+		}
+		if numbers, ok := b.claims[key]; ok {
+			return verdict{err: &workflow.DuplicateError{Delivery: p.delivery, Numbers: numbers}, tentative: true}
+		}
+	}
+	seen := map[string]bool{}
+	for _, w := range p.writes {
+		key := string(w.key)
+		if b.written[key] {
+			return verdict{err: conflict(w), tentative: true}
+		}
+		if seen[key] || b.revs[key] != w.rev {
+			return verdict{err: conflict(w)}
+		}
+		seen[key] = true
+	}
+	return verdict{}
+}
+
+func conflict(w write) error {
+	return fmt.Errorf("request %d: %w", w.number, workflow.ErrConflict)
+}
+
+// apply adds an accepted commit to the batch. Its error leaves the batch useless.
+func (b *batch) apply(p *pending) error {
+	b.accepted++
+	numbers := make([]workflow.Number, len(p.writes))
+	for i := range p.writes {
+		numbers[i] = p.writes[i].number
+		if err := b.applyWrite(&p.writes[i]); err != nil {
+			return err
+		}
+	}
+	for _, e := range p.entries {
+		if _, err := b.append(e); err != nil {
+			return err
+		}
+	}
+	if p.delivery == "" {
+		return nil
+	}
+	return b.claim(p.hash, numbers)
+}
+
+func (b *batch) applyWrite(w *write) error {
+	audit := slices.Clone(w.oldAudit)
+	for _, e := range w.entries {
+		seq, err := b.append(e)
+		if err != nil {
+			return err
+		}
+		audit = append(audit, seq)
+	}
+	b.compares[string(w.key)] = w.rev
+	b.put(w.key, encodeRecord(audit, w.request))
+	b.written[string(w.key)] = true
+	b.head.Number = max(b.head.Number, w.number)
+	for _, k := range w.oldIndex {
+		if !contains(w.index, k) {
+			b.deletes[string(k)] = struct{}{}
+		}
+	}
+	for _, k := range w.index {
+		if !contains(w.oldIndex, k) {
+			b.put(k, nil)
+		}
+	}
+	return nil
+}
+
+func contains(keys [][]byte, key []byte) bool {
+	return slices.ContainsFunc(keys, func(k []byte) bool { return bytes.Equal(k, key) })
+}
+
+// append puts an entry at the end of the chain and returns its place.
+func (b *batch) append(e workflow.Entry) (uint64, error) {
+	next, err := b.head.link(&e)
+	if err != nil {
+		return 0, err
+	}
+	payload, err := json.Marshal(e)
+	if err != nil {
+		return 0, fmt.Errorf("audit entry: %w", err)
+	}
+	b.head = next
+	b.put(auditKey(e.Seq), payload)
+	return e.Seq, nil
+}
+
+// claim remembers a delivery and forgets at most two old ones.
+func (b *batch) claim(hash []byte, numbers []workflow.Number) error {
+	payload, err := json.Marshal(claim{At: b.now, Numbers: numbers})
+	if err != nil {
+		return fmt.Errorf("delivery claim: %w", err)
+	}
+	key := claimKey(hash)
+	b.claims[string(key)] = numbers
+	b.compares[string(key)] = 0
+	b.put(key, payload)
+	b.put(claimTimeKey(b.now, hash), nil)
+	for range min(claimsPerClaim, len(b.old)) {
+		k := b.old[0].Key
+		b.old = b.old[1:]
+		if len(k) != 1+timeSize+hashSize {
+			return damaged(k, "the key has the wrong length")
+		}
+		b.deletes[string(k)] = struct{}{}
+		b.deletes[string(claimKey(k[1+timeSize:]))] = struct{}{}
+	}
+	return nil
+}
+
+func (b *batch) put(key, payload []byte) {
+	b.puts[string(key)] = seal(key, payload)
+}
+
+// txn is the batch as the engine takes it.
+func (b *batch) txn() (Txn, error) {
+	payload, err := json.Marshal(b.head)
+	if err != nil {
+		return Txn{}, fmt.Errorf("head record: %w", err)
+	}
+	b.put(headKey, payload)
+	b.compares[string(headKey)] = b.headRev
+	txn := Txn{Puts: make([]Put, 0, len(b.puts)), Compares: make([]Compare, 0, len(b.compares))}
+	for k, v := range b.puts {
+		txn.Puts = append(txn.Puts, Put{Key: []byte(k), Value: v})
+	}
+	for k, rev := range b.compares {
+		txn.Compares = append(txn.Compares, Compare{Key: []byte(k), Rev: rev})
+	}
+	for k := range b.deletes {
+		if _, kept := b.puts[k]; !kept {
+			txn.Deletes = append(txn.Deletes, []byte(k))
+		}
+	}
+	slices.SortFunc(txn.Puts, func(x, y Put) int { return bytes.Compare(x.Key, y.Key) })
+	slices.SortFunc(txn.Compares, func(x, y Compare) int { return cmp.Or(bytes.Compare(x.Key, y.Key)) })
+	slices.SortFunc(txn.Deletes, bytes.Compare)
+	return txn, nil
+}
+
+// learnNumbers catches up with other replicas when a new request met a number that is stored already: the next Reserve
+// is then above all of theirs.
+func (s *Store) learnNumbers(ctx context.Context, b *batch) error {
+	for i, p := range b.commits {
+		if b.verdicts[i].err == nil {
+			continue
+		}
+		for _, w := range p.writes {
+			if w.rev == 0 && b.revs[string(w.key)] != 0 && w.number > s.head.Number {
+				return s.loadHead(ctx)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,281 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"countersign/store"
+)
+
+// Options of Open; the zero value is fine.
+type Options struct {
+	// Logger gets warnings; nil discards them.
+	Logger *slog.Logger
+	// Timeout is how long Open waits for another process to let go of the file; zero is 2 s.
+	Timeout time.Duration
+	// NoSync leaves out fsync: for tests only. A power failure then loses or destroys the database.
+	NoSync bool
+}
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 2 * time.Second
+	}
+	return o
+}
+
+// DB is a store.KV in one file. Its methods may be called concurrently.
+type DB struct {
+	db   *bbolt.DB
+	file *os.File // bbolt's own
+	path string
+	seq  *sidecar // nil where it cannot be written
+
+	poison  atomic.Pointer[poison]
+	closing sync.Once
+}
+
+var (
+	_ store.KV          = (*DB)(nil)
+	_ store.Snapshotter = (*DB)(nil)
+)
+
+var (
+	identityBucket = []byte("countersign")
+	kvBucket       = []byte("kv")
+	castagnoli     = crc32.MakeTable(crc32.Castagnoli)
+)
+
+const (
+	// fill leaves little room in pages: nearly all keys are appended to their family.
+	fill = 0.9
+	// growBy is how much the file grows at a time, each time at the cost of one more fsync.
+	growBy = 1 << 20
+	// headerSize is the size of the revision and its checksum.
+	headerSize = 8 + crc32.Size
+)
+
+// Get implements store.KV.
+func (d *DB) Get(_ context.Context, keys ...[]byte) ([]store.Item, error) {
+	items := make([]store.Item, len(keys))
+	err := d.view(func(b *bbolt.Bucket) error {
+		for i, k := range keys {
+			var err error
+			if items[i], err = item(k, b.Get(k)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return items, err
+}
+
+// Scan implements store.KV.
+func (d *DB) Scan(ctx context.Context, from, to []byte, limit int, reverse bool) ([]store.Item, error) {
+	if limit < 1 || limit > store.MaxScan {
+		return nil, fmt.Errorf("scan of %d items: the limit is 1 to %d", limit, store.MaxScan)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var items []store.Item
+	err := d.view(func(b *bbolt.Bucket) (err error) {
+		if reverse {
+			items, err = descend(b.Cursor(), from, to, limit)
+		} else {
+			items, err = ascend(b.Cursor(), from, to, limit)
+		}
+		return err
+	})
+	return items, err
+}
+
+func ascend(c *bbolt.Cursor, from, to []byte, limit int) ([]store.Item, error) {
+	var items []store.Item
+	for k, v := c.Seek(from); k != nil && bytes.Compare(k, to) < 0 && len(items) < limit; k, v = c.Next() {
+		it, err := item(k, v)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, it)
+	}
+	return items, nil
+}
+
+func descend(c *bbolt.Cursor, from, to []byte, limit int) ([]store.Item, error) {
+	var items []store.Item
+	for k, v := before(c, to); k != nil && bytes.Compare(k, from) >= 0 && len(items) < limit; k, v = c.Prev() {
+		it, err := item(k, v)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, it)
+	}
+	return items, nil
+}
+
+// before moves a cursor to the last key below to.
+func before(c *bbolt.Cursor, to []byte) (key, value []byte) {
+	if k, _ := c.Seek(to); k == nil {
+		return c.Last()
+	}
+	return c.Prev()
+}
+
+// item copies an item out of the memory map, which changes once the transaction ends.
+func item(key, stored []byte) (store.Item, error) {
+	it := store.Item{Key: bytes.Clone(key)}
+	if stored == nil {
+		return it, nil
+	}
+	rev, err := revision(key, stored)
+	if err != nil {
+		return it, err
+	}
+	it.Value, it.Rev = bytes.Clone(stored[headerSize:]), rev
+	return it, nil
+}
+
+// revision reads the header of a stored value.
+func revision(key, stored []byte) (uint64, error) {
+	if len(stored) < headerSize {
+		return 0, &store.DamageError{Key: bytes.Clone(key), Why: "the value is too short for a revision"}
+	}
+	if binary.BigEndian.Uint32(stored[8:]) != headerSum(key, stored[:8]) {
+		return 0, &store.DamageError{Key: bytes.Clone(key), Why: "the checksum of the revision does not match"}
+	}
+	return binary.BigEndian.Uint64(stored), nil
+}
+
+func headerSum(key, rev []byte) uint32 {
+	return crc32.Update(crc32.Update(0, castagnoli, key), castagnoli, rev)
+}
+
+// sealed is a value as it is stored.
+func sealed(key, value []byte, rev uint64) []byte {
+	v := make([]byte, headerSize, headerSize+len(value))
+	binary.BigEndian.PutUint64(v, rev)
+	binary.BigEndian.PutUint32(v[8:], headerSum(key, v[:8]))
+	return append(v, value...)
+}
+
+// Commit implements store.KV. It pays no heed to ctx: a commit lasts as long as the disk takes.
+func (d *DB) Commit(_ context.Context, txn store.Txn) (uint64, error) {
+	var rev uint64
+	err := d.update(func(b *bbolt.Bucket) (err error) {
+		b.FillPercent = fill
+		if err := compare(b, txn.Compares); err != nil {
+			return err
+		}
+		if rev, err = b.NextSequence(); err != nil {
+			return err
+		}
+		return write(b, txn, rev)
+	})
+	if err != nil {
+		return 0, err
+	}
+	d.seq.record(rev)
+	return rev, nil
+}
+
+func compare(b *bbolt.Bucket, cs []store.Compare) error {
+	for _, c := range cs {
+		var rev uint64
+		if v := b.Get(c.Key); v != nil {
+			var err error
+			if rev, err = revision(c.Key, v); err != nil {
+				return err
+			}
+		}
+		if rev != c.Rev {
+			return store.ErrCompare
+		}
+	}
+	return nil
+}
+
+func write(b *bbolt.Bucket, txn store.Txn, rev uint64) error {
+	for _, k := range txn.Deletes {
+		if err := b.Delete(k); err != nil {
+			return fmt.Errorf("delete key %x: %w", k, err)
+		}
+	}
+	for _, p := range txn.Puts {
+		if err := b.Put(p.Key, sealed(p.Key, p.Value, rev)); err != nil {
+			return fmt.Errorf("put key %x: %w", p.Key, err)
+		}
+	}
+	return nil
+}
+
+// Snapshot implements store.Snapshotter. It copies the database to a local file that nobody else sees before it
+// writes to w, so that a slow w does not hold a read transaction; beside the database there must be room for it.
+func (d *DB) Snapshot(ctx context.Context, w io.Writer) error {
+	f, err := os.CreateTemp(filepath.Dir(d.path), "."+filepath.Base(d.path)+".backup-*")
+	if err != nil {
+		return fmt.Errorf("copy for the backup: %w", err)
+	}
+	defer f.Close()           //nolint:errcheck // it is thrown away
+	defer os.Remove(f.Name()) //nolint:errcheck // as above
+	if err := d.copyTo(ctx, f); err != nil {
+		return fmt.Errorf("copy for the backup: %w", err)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("copy for the backup: %w", err)
+	}
+	if _, err := io.Copy(contextWriter{ctx, w}, f); err != nil {
+		return fmt.Errorf("write the backup: %w", err)
+	}
+	return nil
+}
+
+func (d *DB) copyTo(ctx context.Context, w io.Writer) error {
+	return d.guard(func() error {
+		return d.db.View(func(tx *bbolt.Tx) error {
+			_, err := tx.WriteTo(contextWriter{ctx, w})
+			return err
+		})
+	})
+}
+
+// contextWriter ends when its context does.
+type contextWriter struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (c contextWriter) Write(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.w.Write(p)
+}
+
+// Close implements store.KV. It waits for calls that are under way.
+func (d *DB) Close() (err error) {
+	d.closing.Do(func() {
+		d.seq.close()
+		if p := d.poison.Load(); p != nil && p.stuck {
+			err = d.file.Close() // gives back the lock on the file; bbolt's own Close would wait for ever
+			return
+		}
+		err = d.db.Close()
+	})
+	return err
+}

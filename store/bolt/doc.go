@@ -1,0 +1,23 @@
+// Package bolt is the engine of a single process: store.KV in one bbolt file.
+//
+// # What it guards against
+//
+// bbolt is durable, but it trusts its file. This package does not:
+//
+//   - A file that is empty, foreign, of a newer format, damaged or in use is refused, each with an error of its own that
+//     says what to do. Only a file that does not exist is created, whole or not at all.
+//   - bbolt opens a file whose newest meta page is gone at the commit before, and says nothing. Beside the file lies a
+//     second one, PATH.seq, that holds the number of the last commit; a database behind it is refused (ErrRolledBack).
+//   - bbolt panics on a damaged page. The panic, or the fault of reading behind the end of the file, becomes ErrDamaged.
+//   - A commit that finds no room is store.ErrFull; the next may succeed. After any other error of the disk, memory and
+//     disk may differ in ways that nobody can tell: every later call is ErrPoisoned, until the file is opened again.
+//
+// # The file
+//
+// Bucket "countersign" holds what the file is: format and id. Bucket "kv" holds the items; its sequence is the number
+// of the last commit, which is the revision of what that commit put. A value begins with its revision in eight
+// bytes and the CRC-32C of key and revision in four; the value itself is the store's to check.
+//
+// No read transaction outlives a page of a scan, except that of Snapshot, which copies to a local file at disk speed:
+// bbolt cannot use pages again that a reader may still see.
+package bolt

@@ -1,0 +1,238 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"countersign/workflow"
+)
+
+// Commit stores all of c durably, or nothing; see workflow.Store. It waits at most Options.MaxWait for its turn, and
+// less if ctx ends: then it is workflow.ErrBusy and nothing was recorded. Once its turn has come the result is the true
+// one, also when ctx has ended. Besides the errors of workflow.Store: ErrFull if there is no room (a later commit may
+// succeed), ErrFailed if whether it is stored shows only after a restart.
+func (s *Store) Commit(ctx context.Context, c workflow.Commit) ([]workflow.Revision, error) {
+	p, err := s.prepare(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
+	}
+	if err := s.enqueue(p); err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
+	}
+	if err := p.wait(ctx, s.opts.MaxWait); err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
+	}
+	return p.revisions, nil
+}
+
+// pending is a commit on its way through the queue.
+type pending struct {
+	delivery string
+	hash     []byte // of the delivery
+	writes   []write
+	entries  []workflow.Entry // of no request
+
+	// owner goes once from nobody to the committer, who then answers, or to the caller, who has given up.
+	owner atomic.Int32
+	done  chan struct{}
+
+	// Set by the committer before done is closed.
+	revisions []workflow.Revision
+	err       error
+}
+
+const (
+	ownedByCommitter = 1
+	ownedByCaller    = 2
+)
+
+// write is a workflow.Write with everything done that does not need the committer.
+type write struct {
+	number  workflow.Number
+	key     []byte
+	rev     uint64
+	request []byte // JSON
+	entries []workflow.Entry
+	index   [][]byte // the index keys of the new record
+
+	// What the record at rev holds: its index keys and the places of its audit entries. A revision names one version of
+	// the record, so these still hold when the committer finds the record at rev.
+	oldIndex [][]byte
+	oldAudit []uint64
+}
+
+// prepare encodes a commit and reads the records it replaces, in the caller's goroutine: the committer is one, the
+// callers are many.
+func (s *Store) prepare(ctx context.Context, c workflow.Commit) (*pending, error) {
+	p := &pending{
+		delivery: c.Delivery,
+		writes:   make([]write, len(c.Writes)),
+		entries:  slices.Clone(c.Entries),
+		done:     make(chan struct{}),
+	}
+	if c.Delivery != "" {
+		p.hash = deliveryHash(c.Delivery)
+	}
+	for _, e := range c.Entries {
+		if e.Request != 0 {
+			return nil, fmt.Errorf("audit entry of request %d: it belongs to the write of that request", e.Request)
+		}
+		if err := checkEntry(e); err != nil {
+			return nil, err
+		}
+	}
+	for i, w := range c.Writes {
+		if err := check(w); err != nil {
+			return nil, fmt.Errorf("request %d: %w", w.Request.Number, err)
+		}
+		if err := encodeWrite(&p.writes[i], w); err != nil {
+			return nil, fmt.Errorf("request %d: %w", w.Request.Number, err)
+		}
+	}
+	return p, s.readReplaced(ctx, p)
+}
+
+// check refuses what could be stored but not found again.
+func check(w workflow.Write) error {
+	r := w.Request
+	if r.Number == 0 {
+		return errors.New("the number is missing")
+	}
+	if !slices.Contains(workflow.States(), r.State) {
+		return fmt.Errorf("unknown state %q", r.State)
+	}
+	if len(r.Requester.Team) > math.MaxUint16 || len(r.Requester.User) > math.MaxUint16 {
+		return errors.New("the requester's ID is too long")
+	}
+	for _, e := range r.Effects {
+		if e.Due.IsZero() {
+			return fmt.Errorf("effect %d (%s) is never due", e.ID, e.Kind)
+		}
+	}
+	for _, e := range w.Entries {
+		if e.Request != 0 && e.Request != r.Number {
+			return fmt.Errorf("its audit entry is of request %d", e.Request)
+		}
+		if err := checkEntry(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkEntry refuses here what would otherwise be an error of the whole batch.
+func checkEntry(e workflow.Entry) error {
+	if _, err := json.Marshal(e); err != nil {
+		return fmt.Errorf("audit entry: %w", err)
+	}
+	return nil
+}
+
+func encodeWrite(to *write, w workflow.Write) error {
+	request, err := json.Marshal(w.Request)
+	if err != nil {
+		return err
+	}
+	*to = write{
+		number:  w.Request.Number,
+		key:     requestKey(w.Request.Number),
+		rev:     uint64(w.Revision),
+		request: request,
+		entries: slices.Clone(w.Entries),
+		index:   indexKeys(&w.Request),
+	}
+	for i := range to.entries {
+		to.entries[i].Request = w.Request.Number
+	}
+	return nil
+}
+
+// readReplaced fills in what the committer must know of the records that p replaces. A record at another revision is
+// left for the committer to refuse, behind its check for a repeated delivery.
+func (s *Store) readReplaced(ctx context.Context, p *pending) error {
+	var keys [][]byte
+	for _, w := range p.writes {
+		if w.rev != 0 {
+			keys = append(keys, w.key)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	items, err := s.kv.Get(ctx, keys...)
+	if err != nil {
+		return err
+	}
+	for i := range p.writes {
+		w := &p.writes[i]
+		if w.rev == 0 {
+			continue
+		}
+		it := items[0]
+		items = items[1:]
+		if it.Rev != w.rev {
+			continue
+		}
+		rec, err := decodeRecord(it)
+		if err != nil {
+			return err
+		}
+		w.oldIndex, w.oldAudit = indexKeys(&rec.Request), rec.Audit
+	}
+	return nil
+}
+
+func (s *Store) enqueue(p *pending) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return fmt.Errorf("%w: %w", workflow.ErrBusy, ErrClosed)
+	}
+	select {
+	case s.queue <- p:
+		return nil
+	default:
+		return fmt.Errorf("%w: %d commits are waiting", workflow.ErrBusy, cap(s.queue))
+	}
+}
+
+// wait waits for the committer's answer. Until the committer has taken p, the caller may take it back.
+func (p *pending) wait(ctx context.Context, maxWait time.Duration) error {
+	timer := time.NewTimer(maxWait)
+	defer timer.Stop()
+	var why error
+	select {
+	case <-p.done:
+		return p.err
+	case <-timer.C:
+		why = fmt.Errorf("%w: it was not taken within %v", workflow.ErrBusy, maxWait)
+	case <-ctx.Done():
+		why = fmt.Errorf("%w: %w", workflow.ErrBusy, context.Cause(ctx))
+	}
+	if p.owner.CompareAndSwap(0, ownedByCaller) {
+		return why
+	}
+	<-p.done
+	return p.err
+}
+
+// take reserves p for the committer; false if its caller has given up.
+func (p *pending) take() bool { return p.owner.CompareAndSwap(0, ownedByCommitter) }
+
+// answer ends p. An error goes without revisions.
+func (p *pending) answer(rev uint64, err error) {
+	p.err = err
+	if err == nil {
+		p.revisions = make([]workflow.Revision, len(p.writes))
+		for i := range p.revisions {
+			p.revisions[i] = workflow.Revision(rev)
+		}
+	}
+	close(p.done)
+}
