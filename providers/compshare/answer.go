@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/ucloud/ucloud-sdk-go/ucloud/response"
@@ -65,6 +66,14 @@ func (n *number) UnmarshalJSON(text []byte) error {
 	}
 	*n = number(v)
 	return nil
+}
+
+// id is a number of 32 bits, or 0 where it is none: cut off, it would be somebody else's.
+func (n number) id() uint32 {
+	if n < 0 || n > math.MaxUint32 {
+		return 0
+	}
+	return uint32(n)
 }
 
 // entry is one company's refusal in ErrorMap.

@@ -23,7 +23,7 @@ func (p *Provider) Apply(ctx context.Context, c workflow.Change, m workflow.Memb
 	if c.Action == workflow.Invite {
 		return p.invite(ctx, c, t)
 	}
-	return p.setRelation(ctx, c)
+	return p.setRelation(ctx, c, t)
 }
 
 func (p *Provider) invite(ctx context.Context, c workflow.Change, t target) workflow.Outcome {
@@ -34,16 +34,17 @@ func (p *Provider) invite(ctx context.Context, c workflow.Change, t target) work
 	a, out := p.call(ctx, "CreateCompShareTeamRelation", &ucompshare.CreateCompShareTeamRelationRequest{
 		TeamId: &t.team, UserInfo: []ucompshare.CreateCompShareTeamRelationParamUserInfo{who},
 	})
+	return p.mapped(a, t, out)
+}
+
+// mapped looks into the ErrorMap of an answer that is a success as a whole. The documents have one for invitations
+// only; an answer that says both yes and no is not a yes, whichever call it answers.
+func (p *Provider) mapped(a *answer, t target, out workflow.Outcome) workflow.Outcome {
 	if out.Verdict != workflow.Applied {
 		return out
 	}
-	return p.invited(a, c.Subject.ID, out)
-}
-
-// invited looks into the ErrorMap of an answer that is a success as a whole.
-func (p *Provider) invited(a *answer, company string, out workflow.Outcome) workflow.Outcome {
 	entries, err := a.refusals()
-	no, ours := entries[company]
+	no, ours := entries[strconv.Itoa(t.company)]
 	var bad workflow.Outcome
 	switch {
 	case err != nil:
@@ -70,18 +71,18 @@ var statuses = map[workflow.Action]string{
 }
 
 // setRelation sends no UserCompanyId with Agree and Reject: they are the caller's own, as by the vendor's command line.
-func (p *Provider) setRelation(ctx context.Context, c workflow.Change) workflow.Outcome {
+func (p *Provider) setRelation(ctx context.Context, c workflow.Change, t target) workflow.Outcome {
 	status, ok := statuses[c.Action]
 	if !ok {
 		return refused(workflow.ClassRefused, "", "not sent: CompShare has no "+strconv.Quote(string(c.Action)))
 	}
-	req := &ucompshare.SetCompShareTeamRelationRequest{TeamId: ucloud.String(c.Group), Status: &status}
+	req := &ucompshare.SetCompShareTeamRelationRequest{TeamId: ucloud.String(strconv.Itoa(t.team)), Status: &status}
 	if !forItself(c.Action) {
-		req.UserCompanyId = ucloud.String(c.Subject.ID)
+		req.UserCompanyId = ucloud.String(strconv.Itoa(t.company))
 	}
 	if c.Action == workflow.Rename {
 		req.RemarkName = ucloud.String(c.Remark)
 	}
-	_, out := p.call(ctx, "SetCompShareTeamRelation", req)
-	return out
+	a, out := p.call(ctx, "SetCompShareTeamRelation", req)
+	return p.mapped(a, t, out)
 }

@@ -23,7 +23,7 @@ var (
 // exchange is the one HTTP exchange of one call, seen from below the SDK: it gives the SDK's request a context, lets
 // one request through, follows no redirect, bounds the answer, and remembers what the SDK's errors leave out.
 type exchange struct {
-	ctx  context.Context //nolint:containedctx // the SDK has none
+	ctx  context.Context // the SDK has none
 	base http.RoundTripper
 
 	asked     bool

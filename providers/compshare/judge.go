@@ -117,7 +117,7 @@ func cause(x *exchange) string {
 	case errors.Is(err, context.Canceled):
 		return "the call was given up"
 	case errors.Is(err, context.DeadlineExceeded), timeout != nil && timeout.Timeout():
-		return "no answer in time"
+		return "time ran out"
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "the connection was cut before the answer was whole"
 	default:

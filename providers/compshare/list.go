@@ -19,7 +19,7 @@ type Group struct {
 func (p *Provider) Groups(ctx context.Context) ([]Group, error) {
 	var data struct {
 		Teams []struct {
-			Id   number //nolint:revive // the vendor's name
+			ID   number `json:"Id"`
 			Name string
 		}
 	}
@@ -28,7 +28,7 @@ func (p *Provider) Groups(ctx context.Context) ([]Group, error) {
 	}
 	groups := make([]Group, 0, len(data.Teams))
 	for _, t := range data.Teams {
-		groups = append(groups, Group{ID: uint32(t.Id), Name: t.Name})
+		groups = append(groups, Group{ID: t.ID.id(), Name: t.Name})
 	}
 	return groups, nil
 }

@@ -34,24 +34,24 @@ type Member struct {
 
 // row is a relation as the vendor writes it, alike in its three lists.
 type row struct {
-	TeamId           number //nolint:revive // the vendor's name
-	UserCompanyId    number //nolint:revive // the vendor's name
-	VirtualCompanyId number //nolint:revive // the vendor's name
-	Status           string
-	RemarkName       string
-	CreateTime       number
+	Team    number `json:"TeamId"`
+	Company number `json:"UserCompanyId"`
+	Virtual number `json:"VirtualCompanyId"`
+	Status  string `json:"Status"`
+	Remark  string `json:"RemarkName"`
+	Created number `json:"CreateTime"`
 }
 
 func (p *Provider) member(r row) Member {
 	m := Member{
-		Team: uint32(r.TeamId), Company: uint32(r.UserCompanyId), Virtual: uint32(r.VirtualCompanyId),
-		Status: Status(strings.ToLower(p.keys.text(r.Status))), Remark: r.RemarkName,
+		Team: r.Team.id(), Company: r.Company.id(), Virtual: r.Virtual.id(),
+		Status: Status(strings.ToLower(p.keys.text(r.Status))), Remark: r.Remark,
 	}
 	if m.Status == "" || m.Status == Absent {
 		m.Status = "unknown" // a row without a status is still a row
 	}
-	if r.CreateTime > 0 {
-		m.Created = time.Unix(int64(r.CreateTime), 0).UTC()
+	if r.Created > 0 {
+		m.Created = time.Unix(int64(r.Created), 0).UTC()
 	}
 	return m
 }

@@ -36,10 +36,8 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// String is the options without the keys.
-func (o Options) String() string {
-	return fmt.Sprintf("compshare %s at %s %s", o.System, o.Endpoint, o.Region)
-}
+// String is the options without the keys, and without the endpoint: New has not seen yet whether it holds a password.
+func (o Options) String() string { return Kind + " system " + o.System }
 
 // Format prints the options without the keys, whatever the verb.
 func (o Options) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(o.String())) }

@@ -3,6 +3,7 @@ package compshare
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 
@@ -38,15 +39,15 @@ type target struct{ team, company int }
 
 // targetOf reads the numbers of a change. Those of a change that Check has seen can be read.
 func targetOf(c workflow.Change) (target, error) {
-	var t target
-	var err error
-	if t.team, err = strconv.Atoi(c.Group); err == nil && !forItself(c.Action) {
-		t.company, err = strconv.Atoi(c.Subject.ID)
+	team, err := strconv.ParseUint(c.Group, 10, 32)
+	var company uint64
+	if err == nil && !forItself(c.Action) {
+		company, err = strconv.ParseUint(c.Subject.ID, 10, 32)
 	}
-	if err != nil || t.team <= 0 || t.company < 0 || (t.company == 0) != forItself(c.Action) {
+	if err != nil || team == 0 || (company == 0) != forItself(c.Action) {
 		return target{}, &workflow.Fault{Class: workflow.ClassRefused, Text: "not sent: the change names no team or company"}
 	}
-	return t, nil
+	return target{int(team), int(company)}, nil
 }
 
 // readMember reads a company's row as the team's owner. That GetCompShareTeamInfo lists pending invitations is inferred
@@ -86,11 +87,16 @@ func (p *Provider) readSelf(ctx context.Context, team int) (Member, error) {
 }
 
 // invites is ListCompShareTeamInvite: by compshare.cn the invitations that the caller received, by docs.ucloud.cn those
-// that a team has sent.
+// that a team has sent. It only adds to what another list said, so that an account which may not ask for it does
+// without.
 func (p *Provider) invites(ctx context.Context, team *int) ([]Member, error) {
 	var data struct{ Invites []row }
 	req := &ucompshare.ListCompShareTeamInviteRequest{TeamId: team}
 	err := p.read(ctx, "ListCompShareTeamInvite", req, &data)
+	if no, ok := errors.AsType[*workflow.Fault](err); ok &&
+		(no.Class == workflow.ClassRefused || no.Class == workflow.ClassPermission) {
+		return nil, nil
+	}
 	return p.rows(data.Invites), err
 }
 
@@ -99,7 +105,7 @@ func (p *Provider) invites(ctx context.Context, team *int) ([]Member, error) {
 func (p *Provider) members(ctx context.Context, team int) ([]Member, error) {
 	var data struct {
 		Team struct {
-			Id      number //nolint:revive // the vendor's name
+			ID      number `json:"Id"`
 			Deleted number
 		}
 		TeamRelation []row
@@ -109,10 +115,15 @@ func (p *Provider) members(ctx context.Context, team int) ([]Member, error) {
 		return nil, err
 	}
 	switch {
-	case data.Team.Id != number(team):
+	case data.Team.ID != number(team):
 		return nil, &workflow.Fault{Class: workflow.ClassUnclear, Text: "the answer is not about the team that was asked for"}
 	case data.Team.Deleted != 0:
 		return nil, &workflow.Fault{Class: workflow.ClassGroup, Text: "the team is deleted"}
+	}
+	for i := range data.TeamRelation {
+		if data.TeamRelation[i].Team == 0 { // a row of the team's own list need not name it
+			data.TeamRelation[i].Team = number(team)
+		}
 	}
 	return p.rows(data.TeamRelation), nil
 }
