@@ -26,8 +26,18 @@ type System struct {
 	Name     string
 	Kind     string // the provider: compshare, dataarts
 	Provider Provider
+	// Actions are those that the provider offers, in the order in which people should read them.
+	Actions []Action
 	// CallTimeout bounds one mutating call; zero is DefaultCallTimeout.
 	CallTimeout time.Duration
+}
+
+// limit is how long one mutating call may take.
+func (s System) limit() time.Duration {
+	if s.CallTimeout == 0 {
+		return DefaultCallTimeout
+	}
+	return s.CallTimeout
 }
 
 // DefaultCallTimeout is how long a mutating call may take before its outcome is unclear.
@@ -44,6 +54,8 @@ type Membership struct {
 	Why *Fault `json:"why,omitempty"`
 	// Blind is set where no read can tell whether the call was applied, so that an unclear outcome needs a person.
 	Blind bool `json:"blind,omitempty"`
+	// Roles are the IDs of the roles that the subject has, where the provider has roles.
+	Roles []string `json:"roles,omitempty"`
 	// Row is the provider's own record of what it read, handed back to Apply.
 	Row json.RawMessage `json:"row,omitempty"`
 }

@@ -55,6 +55,7 @@ const (
 	Guest        Kind = "guest"
 	Stranger     Kind = "stranger"   // a member of another workspace
 	Unverified   Kind = "unverified" // the look-up of the person failed: refused, nothing changed
+	NoForm       Kind = "no_form"    // the form could not be opened
 	NotRecorded  Kind = "not_recorded"
 	Busy         Kind = "busy"
 )
@@ -75,4 +76,16 @@ func Refuse(k Kind, args ...string) *Refusal { return &Refusal{Kind: k, Args: ar
 // Error is the refusal in the operator's words.
 func (r *Refusal) Error() string {
 	return "refused: " + string(r.Kind) + " " + strings.Join(r.Args, ", ")
+}
+
+// OfWords reports whether the kind is about what was typed, so that a right example helps.
+func (k Kind) OfWords() bool {
+	switch k {
+	case BadAction, ActionNotHere, MissingWho, WhoNotAllowed, MissingTarget, BadTarget, BadSystem, BadCompany, BadTeam,
+		BadWorkspace, BadIAM, BadRole, MissingAs, AsNotAllowed, NoTimeLimit, BadDuration, EmptyItem, OpenQuote, DoubledWord,
+		UnexpectedWord, GroupNoSupport:
+		return true
+	default:
+		return false
+	}
 }

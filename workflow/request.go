@@ -55,6 +55,8 @@ type Request struct {
 	Change    Change `json:"change"`
 	Reason    string `json:"reason,omitempty"`
 	Requester Person `json:"requester"`
+	// RequesterGroups are the user groups that the requester was in, of those that the policy names.
+	RequesterGroups []string `json:"requester_groups,omitempty"`
 
 	// Rule is the policy rule that applied when the request was made.
 	Rule      Rule       `json:"rule"`
@@ -76,7 +78,8 @@ type Request struct {
 	// Expires is when a pending request ends undecided.
 	Expires time.Time `json:"expires,omitzero"`
 
-	// Seq counts the changes of this record. Effects name it, so that an older one never undoes a newer one.
+	// Seq counts the turns of the request: changes that a person can see. An effect names the turn that owes it, so that
+	// an older one never undoes a newer one.
 	Seq     uint64   `json:"seq"`
 	Effects []Effect `json:"effects,omitempty"`
 }
@@ -120,6 +123,8 @@ type Attempt struct {
 	Before Membership `json:"before,omitzero"`
 	// Outcome is what the call itself returned; nil while it is not recorded.
 	Outcome *Outcome `json:"outcome,omitempty"`
+	// Repeat marks a call that repeats an unclear one, which a read had shown to be not applied.
+	Repeat bool `json:"repeat,omitempty"`
 	// Settle is until when an unclear outcome is looked up before a person is asked.
 	Settle time.Time `json:"settle,omitzero"`
 }
@@ -132,6 +137,8 @@ type Result struct {
 	ReadBack bool `json:"read_back,omitempty"`
 	// Asked: the bot gave up looking and asks a person.
 	Asked bool `json:"asked,omitempty"`
+	// MarkedBy is who settled an unclear outcome by hand.
+	MarkedBy Person `json:"marked_by,omitzero"`
 	// Seen is the membership that was last read, in the provider's words.
 	Seen  string `json:"seen,omitempty"`
 	Fault *Fault `json:"fault,omitempty"`
@@ -163,10 +170,10 @@ const (
 // Effect is work that a state change owes the outside. It is stored with the request and run from there, until the
 // request no longer holds it.
 type Effect struct {
-	ID   uint64     `json:"id"` // unique in its request
+	ID   uint64     `json:"id"` // unique in its request; see Turn
 	Kind EffectKind `json:"kind"`
 	Due  time.Time  `json:"due"`
-	// Tries counts what was begun and did not end; what has Tries may have happened.
+	// Tries counts the times that the effect was put off.
 	Tries int `json:"tries,omitempty"`
 	// About is the verb that owes the message; By who did it.
 	About Verb   `json:"about,omitempty"`
@@ -174,6 +181,12 @@ type Effect struct {
 	// To is whom a direct message is for.
 	To Person `json:"to,omitzero"`
 }
+
+// effectsPerTurn bounds how many effects one turn may owe.
+const effectsPerTurn = 16
+
+// Turn is the request's Seq at the turn that owes the effect.
+func (e Effect) Turn() uint64 { return e.ID / effectsPerTurn }
 
 // Entry is one line of the audit trail. Seq, Prev and Hash are the store's to give.
 type Entry struct {

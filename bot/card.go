@@ -1,0 +1,313 @@
+package bot
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"countersign/workflow"
+)
+
+// The action_ids of a card's buttons. A button's value is the request's number and nothing else.
+const (
+	actApprove = "approve"
+	actDeny    = "deny"
+	actRetry   = "retry"
+	actLook    = "look"
+	actDone    = "mark_done"
+	actNot     = "mark_not"
+)
+
+// blockPrefix begins the block_id of every block of a card.
+const blockPrefix = "request:"
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+// mrkdwn is verbatim, so that Slack makes no link or mention of a text that merely looks like one.
+func mrkdwn(s string) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(slack.MarkdownType, s, false, true)
+}
+
+func plainText(s string) *slack.TextBlockObject {
+	return slack.NewTextBlockObject(slack.PlainTextType, s, false, false)
+}
+
+// card renders a request as the blocks of its one message, and as the text that notifications show. It is pure: the
+// same request always gives the same card.
+func (l Lang) card(r workflow.Request) (blocks []slack.Block, text string) {
+	id := blockPrefix + r.Number.String()
+	what := l.does(r.Change)
+	title := l.say("card.title", r.Number, l.state(r.State))
+	head := slack.NewSectionBlock(mrkdwn(title+"\n"+cut(what, maxSection-200)), nil, nil, slack.SectionBlockOptionBlockID(id))
+	blocks = append(blocks, head)
+	facts := slack.NewSectionBlock(nil, l.facts(r), nil, slack.SectionBlockOptionBlockID(id+":facts"))
+	blocks = append(blocks, facts)
+	if r.Reason != "" && r.Parent == 0 {
+		why := l.say("card.reason", shown(r.Reason, maxSection-100))
+		blocks = append(blocks, slack.NewSectionBlock(mrkdwn(why), nil, nil, slack.SectionBlockOptionBlockID(id+":why")))
+	}
+	if lines := l.history(r); lines != "" {
+		blocks = append(blocks, slack.NewSectionBlock(mrkdwn(lines), nil, nil, slack.SectionBlockOptionBlockID(id+":history")))
+	}
+	if buttons := l.buttons(r); len(buttons) > 0 {
+		blocks = append(blocks, slack.NewActionBlock(id+":act", buttons...))
+	}
+	blocks = append(blocks, slack.NewContextBlock(id+":about", mrkdwn(l.about(r))))
+	return blocks, "#" + r.Number.String() + " " + l.state(r.State) + " · " + cut(what, maxText-100)
+}
+
+// does is the change as one sentence, escaped.
+func (l Lang) does(c workflow.Change) string {
+	key := "do." + string(c.Action)
+	as := l.roles(c.Roles)
+	if c.Remark != "" {
+		as = shown(c.Remark, 200)
+		if c.Action == workflow.Invite {
+			key += ".as"
+		}
+	}
+	s := fill4(phrases[key][l], l.subject(c.Subject), code(c.Group), code(c.System), as)
+	if c.Limit > 0 {
+		s = l.say("do.for", s, workflow.FormatDuration(c.Limit))
+	}
+	return s
+}
+
+// fill4 puts arguments into a phrase that need not use them all.
+func fill4(s, one, two, three, four string) string {
+	return strings.NewReplacer("%[1]s", one, "%[2]s", two, "%[3]s", three, "%[4]s", four).Replace(s)
+}
+
+func code(s string) string { return "*" + shown(s, 100) + "*" }
+
+func (l Lang) subject(s workflow.Subject) string {
+	switch {
+	case s.Kind == workflow.UserGroup:
+		return l.say("subject.group", code(s.ID))
+	case s.Slack != "":
+		return l.say("subject.person", "<@"+s.Slack+">", shown(s.ID, 100))
+	default:
+		return code(s.ID)
+	}
+}
+
+func (l Lang) roles(rs []workflow.RoleRef) string {
+	names := make([]string, len(rs))
+	for i, r := range rs {
+		names[i] = shown(r.ID, 100)
+		if r.Name != "" {
+			names[i] = shown(r.Name, 100) + " (" + names[i] + ")"
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func (l Lang) facts(r workflow.Request) []*slack.TextBlockObject {
+	c := r.Change
+	var fs []*slack.TextBlockObject
+	add := func(key, value string) {
+		if value != "" {
+			fs = append(fs, mrkdwn(cut(l.say(key, value), maxField)))
+		}
+	}
+	add("card.requester", who(r.Requester))
+	add("card.target", shown(c.System+"/"+c.Group, 200))
+	if c.Subject.ID != "" {
+		add("card.subject", l.subject(c.Subject))
+	}
+	add("card.role", l.roles(c.Roles))
+	add("card.remark", shown(c.Remark, 300))
+	if c.Limit > 0 {
+		add("card.limit", workflow.FormatDuration(c.Limit))
+	} else if c.Action == workflow.Add || c.Action == workflow.SetRole {
+		add("card.limit", l.say("card.permanent"))
+	}
+	return fs
+}
+
+// who mentions a person; Countersign itself goes by its name.
+func who(p workflow.Person) string {
+	if p.User == "" {
+		return "Countersign"
+	}
+	return "<@" + p.User + ">"
+}
+
+// history is who decided what, what is still missing, and how it ended.
+func (l Lang) history(r workflow.Request) string {
+	var lines []string
+	for _, d := range r.Decisions {
+		key := "card.approved"
+		if !d.Approve {
+			key = "card.denied"
+		}
+		line := l.say(key, who(d.By), l.date(d.At))
+		if d.Reason != "" {
+			line = l.say("card.reason_was", line, shown(d.Reason, 400))
+		}
+		lines = append(lines, line)
+	}
+	if r.State == workflow.Pending {
+		lines = append(lines, l.progress(r))
+	}
+	if s := l.ending(r); s != "" {
+		lines = append(lines, s)
+	}
+	return cut(strings.Join(lines, "\n"), maxSection)
+}
+
+// progress says how many approvals are in and who is still needed.
+func (l Lang) progress(r workflow.Request) string {
+	lack, total := workflow.Missing(r), 0
+	var need []string
+	for i, a := range r.Rule.Approvers {
+		if lack[i] == 0 {
+			continue
+		}
+		total += lack[i]
+		names := make([]string, 0, len(a.AnyOf))
+		for _, id := range a.AnyOf {
+			if id == r.Requester.User {
+				continue
+			}
+			names = append(names, refer(id))
+		}
+		list := cut(strings.Join(names, ", "), 600)
+		if lack[i] == 1 {
+			need = append(need, l.say("card.one_of", list))
+		} else {
+			need = append(need, l.say("card.n_of", list, lack[i]))
+		}
+	}
+	needed := r.Rule.Needed()
+	return l.say("card.progress", needed-total, needed, strings.Join(need, "; "))
+}
+
+// refer mentions a user or a user group of the policy.
+func refer(id string) string {
+	if workflow.IsUserGroup(id) {
+		return "<!subteam^" + id + ">"
+	}
+	return "<@" + id + ">"
+}
+
+// ending is how the cloud call stands or ended, in a sentence with the vendor's own code and text.
+func (l Lang) ending(r workflow.Request) string {
+	res := r.Result
+	switch {
+	case r.State == workflow.Executing:
+		return l.say("result.executing")
+	case res == nil:
+		return ""
+	case r.State == workflow.Done:
+		return l.succeeded(*res)
+	case r.State == workflow.Failed && res.MarkedBy.User != "":
+		return l.say("result.not", who(res.MarkedBy))
+	case r.State == workflow.Failed:
+		return l.say("result.failed", l.vendor(res.Fault), l.mend(res.Fault))
+	case r.State == workflow.Unknown && !res.Asked:
+		return l.say("result.looking")
+	case r.State == workflow.Unknown:
+		seen := ""
+		if res.Fault != nil {
+			seen = l.vendor(res.Fault)
+		}
+		if res.Seen != "" {
+			seen = strings.TrimSpace(seen + " " + l.say("result.seen", shown(res.Seen, 200)))
+		}
+		return l.say("result.unknown", seen)
+	default:
+		return ""
+	}
+}
+
+func (l Lang) succeeded(res workflow.Result) string {
+	var s string
+	switch {
+	case res.Already:
+		s = l.say("result.already")
+	case res.ReadBack:
+		s = l.say("result.read_back")
+	case res.MarkedBy.User != "":
+		s = l.say("result.marked", who(res.MarkedBy))
+	default:
+		s = l.say("result.done")
+	}
+	if res.RequestID != "" {
+		s += " " + l.say("result.request_id", shown(res.RequestID, 80))
+	}
+	return s
+}
+
+// vendor is the vendor's own code and text.
+func (l Lang) vendor(f *workflow.Fault) string {
+	if f == nil {
+		return ""
+	}
+	s := strings.TrimSpace(fill(phrases["result.vendor"][l], shown(f.Code, 80), shown(f.Text, 500)))
+	if f.RequestID != "" {
+		s += " " + l.say("result.request_id", shown(f.RequestID, 80)) + "."
+	}
+	return s
+}
+
+func (l Lang) mend(f *workflow.Fault) string {
+	if f == nil {
+		return l.say("mend.refused")
+	}
+	return l.say("mend." + string(f.Class))
+}
+
+// buttons are those that work in the request's present state.
+func (l Lang) buttons(r workflow.Request) []slack.BlockElement {
+	value := r.Number.String()
+	button := func(action, key string, style slack.Style) slack.BlockElement {
+		b := slack.NewButtonBlockElement(action, value, plainText(l.say(key)))
+		b.Style = style
+		return b
+	}
+	switch {
+	case r.State == workflow.Pending:
+		return []slack.BlockElement{
+			button(actApprove, "button.approve", slack.StylePrimary), button(actDeny, "button.deny", slack.StyleDanger),
+		}
+	case r.State == workflow.Failed:
+		return []slack.BlockElement{button(actRetry, "button.retry", "")}
+	case r.Asked():
+		return []slack.BlockElement{
+			button(actLook, "button.look", slack.StylePrimary), button(actRetry, "button.retry", ""),
+			button(actDone, "button.done", ""), button(actNot, "button.not", ""),
+		}
+	default:
+		return nil
+	}
+}
+
+// about is the card's small print.
+func (l Lang) about(r workflow.Request) string {
+	parts := []string{l.say("card.rule", shown(r.Rule.Name, 100)), l.date(r.Created)}
+	if r.Parent != 0 {
+		parts = append(parts, l.say("card.parent", r.Parent))
+	}
+	if r.Child != 0 {
+		parts = append(parts, l.say("card.child", r.Child))
+	}
+	if r.State == workflow.Pending && !r.Expires.IsZero() {
+		parts = append(parts, l.say("card.expires", l.date(r.Expires)))
+	}
+	if r.State == workflow.Approved && r.Parent != 0 {
+		for _, e := range r.Effects {
+			if e.Kind == workflow.CallEffect {
+				parts = append(parts, l.say("card.due", l.date(e.Due)))
+			}
+		}
+	}
+	return strings.Join(parts, " · ")
+}
+
+// date is a moment in the viewer's own time zone, with UTC for clients that cannot.
+func (l Lang) date(t time.Time) string {
+	return l.say("date", t.Unix(), t.UTC().Format("2006-01-02 15:04 UTC"))
+}

@@ -1,0 +1,168 @@
+package bot
+
+import (
+	"fmt"
+	"strings"
+
+	"countersign/workflow"
+)
+
+// Lang is a language that the bot speaks.
+type Lang int
+
+// The languages. The zero value is English.
+const (
+	English Lang = iota
+	Chinese
+	languages
+)
+
+// LangOf returns the language of a Slack locale or of the configuration's locale; anything unknown is fallback.
+func LangOf(locale string, fallback Lang) Lang {
+	switch {
+	case strings.HasPrefix(locale, "zh"):
+		return Chinese
+	case strings.HasPrefix(locale, "en"):
+		return English
+	default:
+		return fallback
+	}
+}
+
+// say returns a phrase of the catalogue in a language, with its arguments, which must be escaped already.
+func (l Lang) say(key string, args ...any) string {
+	texts, ok := phrases[key]
+	if !ok {
+		return key
+	}
+	if len(args) == 0 {
+		return texts[l]
+	}
+	return fmt.Sprintf(texts[l], args...)
+}
+
+// state is a state's word, as the design names it; in Chinese its translation follows.
+func (l Lang) state(s workflow.State) string {
+	if l == English {
+		return string(s)
+	}
+	return string(s) + " " + l.say("state."+string(s))
+}
+
+// phrases is the catalogue: everything that people read, in each language. Arguments are numbered, so that a language
+// may order them as it likes. Arguments from people and clouds come escaped.
+var phrases = map[string][languages]string{
+	"state.pending":   {"pending", "待审批"},
+	"state.approved":  {"approved", "已批准"},
+	"state.executing": {"executing", "执行中"},
+	"state.done":      {"done", "已完成"},
+	"state.failed":    {"failed", "失败"},
+	"state.unknown":   {"unknown", "结果未知"},
+	"state.denied":    {"denied", "已拒绝"},
+	"state.withdrawn": {"withdrawn", "已撤回"},
+	"state.expired":   {"expired", "已过期"},
+
+	// What a change does, as one sentence. 1 subject, 2 group, 3 system, 4 role or remark.
+	"do.invite":      {"Invite %[1]s to team %[2]s on %[3]s", "邀请 %[1]s 加入 %[3]s 的团队 %[2]s"},
+	"do.invite.as":   {"Invite %[1]s to team %[2]s on %[3]s as %[4]s", "邀请 %[1]s 加入 %[3]s 的团队 %[2]s，备注 %[4]s"},
+	"do.resend":      {"Send the invitation of %[1]s to team %[2]s on %[3]s again", "重新发送 %[1]s 加入 %[3]s 团队 %[2]s 的邀请"},
+	"do.cancel":      {"Cancel the invitation of %[1]s to team %[2]s on %[3]s", "取消 %[1]s 加入 %[3]s 团队 %[2]s 的邀请"},
+	"do.rename":      {"Rename %[1]s in team %[2]s on %[3]s to %[4]s", "将 %[3]s 团队 %[2]s 中 %[1]s 的备注改为 %[4]s"},
+	"do.accept":      {"Accept the invitation to team %[2]s for the account of %[3]s", "以 %[3]s 的账号接受团队 %[2]s 的邀请"},
+	"do.reject":      {"Reject the invitation to team %[2]s for the account of %[3]s", "以 %[3]s 的账号拒绝团队 %[2]s 的邀请"},
+	"do.add":         {"Add %[1]s to workspace %[2]s on %[3]s as %[4]s", "将 %[1]s 加入 %[3]s 的工作空间 %[2]s，角色 %[4]s"},
+	"do.role":        {"Set the role of %[1]s in workspace %[2]s on %[3]s to %[4]s", "将 %[3]s 工作空间 %[2]s 中 %[1]s 的角色设为 %[4]s"},
+	"do.remove":      {"Remove %[1]s from workspace %[2]s on %[3]s", "将 %[1]s 移出 %[3]s 的工作空间 %[2]s"},
+	"do.for":         {"%[1]s, for %[2]s", "%[1]s，期限 %[2]s"},
+	"subject.group":  {"the user group %[1]s", "用户组 %[1]s"},
+	"subject.person": {"%[1]s (%[2]s)", "%[1]s（%[2]s）"},
+
+	// The card.
+	"card.title":      {"*Request #%[1]s* · *%[2]s*", "*申请 #%[1]s* · *%[2]s*"},
+	"card.requester":  {"*Requested by*\n%[1]s", "*申请人*\n%[1]s"},
+	"card.target":     {"*Where*\n%[1]s", "*位置*\n%[1]s"},
+	"card.subject":    {"*Who*\n%[1]s", "*对象*\n%[1]s"},
+	"card.role":       {"*Role*\n%[1]s", "*角色*\n%[1]s"},
+	"card.remark":     {"*Remark*\n%[1]s", "*备注*\n%[1]s"},
+	"card.limit":      {"*For*\n%[1]s", "*期限*\n%[1]s"},
+	"card.permanent":  {"without end", "长期"},
+	"card.reason":     {"*Why*\n>%[1]s", "*理由*\n>%[1]s"},
+	"card.expires":    {"expires %[1]s", "%[1]s 过期"},
+	"card.rule":       {"rule “%[1]s”", "规则“%[1]s”"},
+	"card.parent":     {"follows from #%[1]s", "由 #%[1]s 产生"},
+	"card.child":      {"ends with #%[1]s", "由 #%[1]s 结束"},
+	"card.due":        {"runs %[1]s", "%[1]s 执行"},
+	"card.progress":   {"%[1]d of %[2]d approvals · still needed: %[3]s", "已批准 %[1]d / %[2]d · 还需要：%[3]s"},
+	"card.one_of":     {"one of %[1]s", "%[1]s 中的一人"},
+	"card.n_of":       {"%[2]d of %[1]s", "%[1]s 中的 %[2]d 人"},
+	"card.approved":   {":white_check_mark: approved by %[1]s %[2]s", ":white_check_mark: %[1]s 于 %[2]s 批准"},
+	"card.denied":     {":no_entry: denied by %[1]s %[2]s", ":no_entry: %[1]s 于 %[2]s 拒绝"},
+	"card.reason_was": {"%[1]s: %[2]s", "%[1]s：%[2]s"},
+	"button.approve":  {"Approve", "批准"},
+	"button.deny":     {"Deny", "拒绝"},
+	"button.retry":    {"Retry", "重试"},
+	"button.look":     {"Look again", "重新查询"},
+	"button.done":     {"It was applied", "已生效"},
+	"button.not":      {"It was not applied", "未生效"},
+
+	// How it ended.
+	"result.done":       {"done: the provider has confirmed the change.", "done 已完成：云平台已确认。"},
+	"result.already":    {"done: already so before, nothing was called.", "done 已完成：already 原本就是如此，未发起调用。"},
+	"result.read_back":  {"done: the answer was lost, but reading the membership shows the change.", "done 已完成：应答丢失，但读取成员状态确认已生效。"},
+	"result.marked":     {"done: %[1]s says that it was applied.", "done 已完成：%[1]s 确认已生效。"},
+	"result.failed":     {"failed: %[1]s %[2]s", "failed 失败：%[1]s %[2]s"},
+	"result.not":        {"failed: %[1]s says that it was not applied. Retry calls the provider once more.", "failed 失败：%[1]s 确认未生效。可点击“重试”再次调用。"},
+	"result.looking":    {"unknown: the provider's answer was lost; reading back what became of the call.", "unknown 结果未知：云平台的应答丢失，正在读取结果。"},
+	"result.unknown":    {"unknown: whether the call was applied could not be found out. %[1]s Look at the provider's console, then say below what you saw.", "unknown 结果未知：无法确认调用是否生效。%[1]s 请到云平台控制台查看，再在下方选择。"},
+	"result.seen":       {"Last seen: %[1]s.", "最后读到：%[1]s。"},
+	"result.executing":  {"executing: the provider is being called.", "executing 执行中：正在调用云平台。"},
+	"result.request_id": {"Provider's request ID: %[1]s", "云平台请求 ID：%[1]s"},
+	"result.vendor":     {"%[1]s %[2]s.", "%[1]s %[2]s。"},
+
+	// What to do about a fault, by class.
+	"mend.key":        {"The system's key was not accepted: an operator must check it, then press Retry.", "系统的密钥未被接受：请运维人员检查后点击“重试”。"},
+	"mend.permission": {"The system's account may not do this: grant it the right, then press Retry.", "系统的账号没有权限：授权后点击“重试”。"},
+	"mend.throttled":  {"The provider asks to slow down: press Retry in a minute.", "云平台限流：请一分钟后点击“重试”。"},
+	"mend.unverified": {"The account is not real-name verified: verify it in the provider's console, then press Retry.", "账号未完成实名认证：请在控制台完成认证后点击“重试”。"},
+	"mend.group":      {"There is no such team or workspace: check the ID and ask anew.", "团队或工作空间不存在：请核对 ID 后重新申请。"},
+	"mend.subject":    {"The provider does not know this subject there: check the ID and ask anew.", "对象不存在：请核对 ID 后重新申请。"},
+	"mend.state":      {"The membership is not in a state that allows this: look at it and ask anew.", "当前成员状态不允许此操作：请查看后重新申请。"},
+	"mend.quota":      {"A quota is used up: free some or have it raised, then press Retry.", "配额不足：释放或提升配额后点击“重试”。"},
+	"mend.vendor":     {"That is a fault at the provider: press Retry later.", "云平台故障：请稍后点击“重试”。"},
+	"mend.refused":    {"The provider refused it: mend what its text says, then press Retry.", "云平台拒绝：按提示处理后点击“重试”。"},
+	"mend.unclear":    {"No clear answer came: look at the provider's console before you press Retry.", "没有得到明确的应答：重试前请先到控制台查看。"},
+
+	// Help.
+	"help.head":  {"*Ask for a membership change; somebody else signs it off.*", "*申请成员变更，由他人审批。*"},
+	"help.also":  {"Also: `%[1]s mine` · `%[1]s pending` · `%[1]s show 42` · `%[1]s withdraw 42`", "另有：`%[1]s mine` · `%[1]s pending` · `%[1]s show 42` · `%[1]s withdraw 42`"},
+	"help.parts": {"WHO is an ID, several joined by commas, or an @mention; a value with blanks is “quoted”; `because` takes the rest of the line.", "WHO 是 ID（多个用逗号连接）或 @用户；含空格的值加引号；`because` 后面整行都是理由。"},
+	"help.like":  {"Like this: `%[1]s`", "例如：`%[1]s`"},
+	"help.near":  {"Did you mean `%[1]s`?", "您是否想输入 `%[1]s`？"},
+
+	// Private answers.
+	"made.one":         {"Recorded as #%[1]s: %[2]s. It waits for approval in <#%[3]s>; you will hear from me here.", "已登记为 #%[1]s：%[2]s。正在 <#%[3]s> 等待审批，结果会私信通知您。"},
+	"made.many":        {"Recorded, each decided on its own:", "已登记，逐项审批："},
+	"made.line":        {"• #%[1]s: %[2]s", "• #%[1]s：%[2]s"},
+	"made.nobody":      {"Nobody but you could approve this under the present rule; ask an operator to name another approver.", "按当前规则，除您之外没有人可以审批；请联系运维人员增加审批人。"},
+	"withdrawn":        {"#%[1]s is withdrawn.", "#%[1]s 已撤回。"},
+	"list.mine":        {"*Your requests*", "*您的申请*"},
+	"list.pending":     {"*Waiting for a decision*", "*等待审批*"},
+	"list.mine.none":   {"You have asked for nothing yet. `%[1]s help` shows how.", "您还没有申请。输入 `%[1]s help` 查看用法。"},
+	"list.none":        {"Nothing waits for a decision.", "没有等待审批的申请。"},
+	"list.line":        {"• *#%[1]s* %[2]s · %[3]s · %[4]s", "• *#%[1]s* %[2]s · %[3]s · %[4]s"},
+	"list.more":        {"…and older ones; `%[1]s show NUMBER` shows any.", "……还有更早的；用 `%[1]s show 编号` 查看。"},
+	"dm.approve":       {"%[1]s approved your request #%[2]s: %[3]s. %[4]s", "%[1]s 批准了您的申请 #%[2]s：%[3]s。%[4]s"},
+	"dm.approve.more":  {"%[1]d of %[2]d approvals are in.", "已有 %[1]d / %[2]d 个批准。"},
+	"dm.approve.last":  {"It is being carried out.", "正在执行。"},
+	"dm.deny":          {"%[1]s denied your request #%[2]s: %[3]s.", "%[1]s 拒绝了您的申请 #%[2]s：%[3]s。"},
+	"dm.deny.reason":   {"Reason: %[1]s", "理由：%[1]s"},
+	"dm.expire":        {"Nobody decided your request #%[1]s in time, it has expired: %[2]s. Ask anew if you still need it.", "您的申请 #%[1]s 在期限内无人审批，已过期：%[2]s。如仍需要请重新申请。"},
+	"dm.result":        {"Your request #%[1]s: %[2]s — %[3]s", "您的申请 #%[1]s：%[2]s — %[3]s"},
+	"thread.remind":    {"Still waiting: %[1]s", "仍在等待：%[1]s"},
+	"date":             {"<!date^%[1]d^{date_short_pretty} at {time}|%[2]s>", "<!date^%[1]d^{date_short_pretty} {time}|%[2]s>"},
+	"form.deny.title":  {"Deny request %[1]s", "拒绝申请 %[1]s"},
+	"form.deny.label":  {"Why not? The requester reads this.", "拒绝理由（申请人可见）"},
+	"form.deny.submit": {"Deny", "拒绝"},
+	"form.cancel":      {"Cancel", "取消"},
+	"form.deny.empty":  {"Say why, so that the requester knows what to do.", "请填写理由，让申请人知道怎么办。"},
+}

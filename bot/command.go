@@ -1,0 +1,211 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"countersign/workflow"
+)
+
+// command carries out one slash command and returns its private answer. Whatever it says was done is committed.
+func (b *Bot) command(ctx context.Context, p slashPayload) *reply {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	lang := b.langOf(ctx, p.UserID)
+	text, err := b.obey(ctx, lang, p)
+	if err != nil {
+		ref := refusalOf(err)
+		if ref.Kind == workflow.NotRecorded || ref.Kind == workflow.Busy {
+			b.o.Logger.Error("a command could not be carried out", "user", p.UserID, "error", err)
+		}
+		text = lang.sayRefusal(ref)
+		if hint := b.hint(lang, p.Text, ref.Kind); hint != "" {
+			text += "\n" + hint
+		}
+	}
+	return private(text)
+}
+
+// obey sorts commands into those about requests that exist, and those that ask for a change.
+func (b *Bot) obey(ctx context.Context, lang Lang, p slashPayload) (string, error) {
+	if ref := clean(p.Text); ref != nil {
+		return "", ref
+	}
+	verb, rest, _ := strings.Cut(strings.TrimSpace(p.Text), " ")
+	verb, rest = strings.ToLower(verb), strings.TrimSpace(rest)
+	switch verb {
+	case "", "help":
+		return b.help(ctx, lang, p), nil
+	case "mine", "pending", "show", "withdraw":
+		actor := b.actor(ctx, p.person(), verb == "withdraw")
+		if ref := b.o.Engine.Policy().Vet(actor); ref != nil {
+			return "", ref
+		}
+		switch verb {
+		case "mine":
+			return b.mine(ctx, lang, actor)
+		case "pending":
+			return b.pending(ctx, lang, actor)
+		case "show":
+			return b.show(ctx, lang, actor, rest)
+		default:
+			return b.withdraw(ctx, lang, actor, rest, p)
+		}
+	default:
+		return b.ask(ctx, lang, p)
+	}
+}
+
+// ask makes requests of a typed command.
+func (b *Bot) ask(ctx context.Context, lang Lang, p slashPayload) (string, error) {
+	if ref := b.knownAction(p.Text); ref != nil {
+		return "", ref
+	}
+	a, ref := parseAsk(p.Text)
+	if ref != nil {
+		return "", ref
+	}
+	drafts, ref := b.drafts(a)
+	if ref != nil {
+		return "", ref
+	}
+	delivery := ""
+	if p.TriggerID != "" {
+		delivery = "slash " + p.TriggerID
+	}
+	made, err := b.o.Engine.Submit(ctx, workflow.Submission{
+		Delivery: delivery, Actor: b.actor(ctx, p.person(), false), Drafts: drafts, Reason: a.reason,
+		Via: "slack " + p.ChannelID,
+	})
+	if err != nil {
+		return "", err
+	}
+	return lang.made(made), nil
+}
+
+// made acknowledges requests that are stored, by their numbers.
+func (l Lang) made(rs []workflow.Request) string {
+	var lines []string
+	if len(rs) == 1 {
+		lines = append(lines, l.say("made.one", rs[0].Number, l.does(rs[0].Change), rs[0].Rule.Channel))
+	} else {
+		lines = append(lines, l.say("made.many"))
+		for _, r := range rs {
+			lines = append(lines, l.say("made.line", r.Number, l.does(r.Change)))
+		}
+	}
+	for _, r := range rs {
+		if !r.Rule.CouldApprove(r.Requester) {
+			lines = append(lines, l.say("made.nobody"))
+			break
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+const listed = 20 // requests in one private list
+
+func (b *Bot) mine(ctx context.Context, lang Lang, a workflow.Actor) (string, error) {
+	rs, err := b.o.Engine.List(ctx, workflow.Query{Requester: a.Person, Limit: listed + 1})
+	if err != nil {
+		return "", err
+	}
+	if len(rs) == 0 {
+		return lang.say("list.mine.none", b.o.Command), nil
+	}
+	return b.list(lang, "list.mine", rs), nil
+}
+
+// pending lists what waits for a decision, of what this person asked for or may decide.
+func (b *Bot) pending(ctx context.Context, lang Lang, a workflow.Actor) (string, error) {
+	var visible []workflow.Request
+	q := workflow.Query{States: []workflow.State{workflow.Pending}, Limit: 100}
+	for len(visible) <= listed {
+		rs, err := b.o.Engine.List(ctx, q)
+		if err != nil {
+			return "", err
+		}
+		for _, r := range rs {
+			q.Before = r.Number
+			if r.StateAt(b.o.Engine.Now()) == workflow.Pending && b.maySee(r, a) {
+				visible = append(visible, r)
+			}
+		}
+		if len(rs) < q.Limit {
+			break
+		}
+	}
+	if len(visible) == 0 {
+		return lang.say("list.none"), nil
+	}
+	return b.list(lang, "list.pending", visible[:min(len(visible), listed+1)]), nil
+}
+
+func (b *Bot) list(lang Lang, title string, rs []workflow.Request) string {
+	lines := []string{lang.say(title)}
+	now := b.o.Engine.Now()
+	for _, r := range rs[:min(len(rs), listed)] {
+		lines = append(lines, lang.say("list.line", r.Number, lang.state(r.StateAt(now)), cut(lang.does(r.Change), 120), lang.date(r.Created)))
+	}
+	if len(rs) > listed {
+		lines = append(lines, lang.say("list.more", b.o.Command))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// maySee reports whether a request is a person's business: they asked for it, it is about them, or they may decide it.
+func (b *Bot) maySee(r workflow.Request, a workflow.Actor) bool {
+	return r.Requester == a.Person || r.Change.Subject.Slack == a.User || b.o.Engine.Policy().MayDecide(r, a) == nil
+}
+
+func (b *Bot) show(ctx context.Context, lang Lang, a workflow.Actor, arg string) (string, error) {
+	n, ref := number(arg)
+	if ref != nil {
+		return "", ref
+	}
+	r, err := b.o.Engine.Load(ctx, n)
+	if errors.Is(err, workflow.ErrNotFound) || err == nil && !b.maySee(r, a) {
+		return "", workflow.Refuse(workflow.NotFound, n.String())
+	}
+	if err != nil {
+		return "", err
+	}
+	r.State = r.StateAt(b.o.Engine.Now())
+	return lang.summary(r), nil
+}
+
+// summary is a request in the lines of its card.
+func (l Lang) summary(r workflow.Request) string {
+	lines := []string{l.say("card.title", r.Number, l.state(r.State)), l.does(r.Change)}
+	lines = append(lines, strings.ReplaceAll(l.say("card.requester", who(r.Requester)), "\n", " "))
+	if r.Reason != "" && r.Parent == 0 {
+		lines = append(lines, strings.ReplaceAll(l.say("card.reason", shown(r.Reason, 1000)), "\n>", " "))
+	}
+	if h := l.history(r); h != "" {
+		lines = append(lines, h)
+	}
+	return strings.Join(append(lines, l.about(r)), "\n")
+}
+
+func (b *Bot) withdraw(ctx context.Context, lang Lang, a workflow.Actor, arg string, p slashPayload) (string, error) {
+	n, ref := number(arg)
+	if ref != nil {
+		return "", ref
+	}
+	r, err := b.o.Engine.Do(ctx, n, workflow.Command{Verb: workflow.Withdraw, Actor: a, Via: "slack " + p.ChannelID})
+	if err != nil {
+		return "", err
+	}
+	return lang.say("withdrawn", r.Number), nil
+}
+
+// number reads a request's number as people type it.
+func number(arg string) (workflow.Number, *workflow.Refusal) {
+	n, err := strconv.ParseUint(strings.TrimPrefix(arg, "#"), 10, 63)
+	if err != nil || n == 0 {
+		return 0, workflow.Refuse(workflow.BadNumber, plain(arg))
+	}
+	return workflow.Number(n), nil
+}

@@ -1,0 +1,188 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"countersign/workflow"
+)
+
+// clicks maps a card's buttons to commands. Deny is not among them: it opens a form first.
+var clicks = map[string]workflow.Verb{
+	actApprove: workflow.Approve,
+	actRetry:   workflow.Retry,
+	actLook:    workflow.LookAgain,
+	actDone:    workflow.MarkDone,
+	actNot:     workflow.MarkNot,
+}
+
+const (
+	denyForm  = "deny"
+	denyInput = "reason"
+)
+
+// cardWait is how long a click waits for its card's ts to be recorded: a person may click before the post's answer has
+// come back.
+const cardWait = time.Second
+
+// interact carries out a click or a submitted form and returns the body of the acknowledgement; nil is an empty one.
+func (b *Bot) interact(ctx context.Context, i interaction) any {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	switch i.Type {
+	case "block_actions":
+		for _, a := range i.Actions {
+			b.click(ctx, i, a)
+		}
+	case "view_submission":
+		if i.View != nil && i.View.CallbackID == denyForm {
+			return b.denied(ctx, i)
+		}
+	}
+	return nil
+}
+
+// click carries out one button, or says privately why not.
+func (b *Bot) click(ctx context.Context, i interaction, a blockAction) {
+	verb, ok := clicks[a.ActionID]
+	if !ok && a.ActionID != actDeny {
+		return // a link, or a block of a form: nothing was asked
+	}
+	err := b.decide(ctx, i, a, verb)
+	if err == nil {
+		return
+	}
+	ref := refusalOf(err)
+	if ref.Kind == workflow.NotRecorded || ref.Kind == workflow.Busy {
+		b.o.Logger.Error("a click could not be carried out", "user", i.User.ID, "action", a.ActionID, "error", err)
+	}
+	b.answer(ctx, i, b.langOf(ctx, i.User.ID).sayRefusal(ref))
+}
+
+func (b *Bot) decide(ctx context.Context, i interaction, a blockAction, verb workflow.Verb) error {
+	n, err := b.clicked(ctx, i, a)
+	if err != nil {
+		return err
+	}
+	channel, ts := i.place()
+	cmd := workflow.Command{Verb: verb, Actor: b.actor(ctx, i.person(), true), Via: strings.TrimSpace("slack " + channel + " " + ts)}
+	if a.ActionID == actDeny {
+		cmd.Verb = workflow.Deny
+		if err := b.o.Engine.Try(ctx, n, cmd); err != nil {
+			return err
+		}
+		return b.openDeny(ctx, i, n)
+	}
+	_, err = b.o.Engine.Do(ctx, n, cmd)
+	return err
+}
+
+// clicked returns the request that a button belongs to, if the button is on the request's card or on the clicker's Home.
+func (b *Bot) clicked(ctx context.Context, i interaction, a blockAction) (workflow.Number, error) {
+	v, err := strconv.ParseUint(a.Value, 10, 63)
+	n := workflow.Number(v)
+	block := blockPrefix + n.String()
+	if err != nil || v == 0 || n.String() != a.Value || a.BlockID != block && !strings.HasPrefix(a.BlockID, block+":") {
+		return 0, workflow.Refuse(workflow.NotHere)
+	}
+	if i.Container.Type == "view" && i.View != nil && i.View.Type == "home" {
+		return n, nil
+	}
+	channel, ts := i.place()
+	r, err := b.carded(ctx, n)
+	if err != nil {
+		return 0, err
+	}
+	if channel == "" || ts == "" || r.Card.Channel != channel || r.Card.TS != ts {
+		ref := workflow.Refuse(workflow.NotHere)
+		ref.Request = &r
+		return 0, ref
+	}
+	return n, nil
+}
+
+// carded loads a request, waiting a little for its card to be recorded.
+func (b *Bot) carded(ctx context.Context, n workflow.Number) (workflow.Request, error) {
+	deadline := time.Now().Add(cardWait)
+	for {
+		r, err := b.o.Engine.Load(ctx, n)
+		if errors.Is(err, workflow.ErrNotFound) {
+			return r, workflow.Refuse(workflow.NotFound, n.String())
+		}
+		if err != nil || r.Card.TS != "" || time.Now().After(deadline) {
+			return r, err
+		}
+		select {
+		case <-ctx.Done():
+			return r, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// openDeny opens the form that asks for the reason (https://docs.slack.dev/reference/methods/views.open). It carries the
+// request's number; authority is judged again when it is submitted.
+func (b *Bot) openDeny(ctx context.Context, i interaction, n workflow.Number) error {
+	lang := b.langOf(ctx, i.User.ID)
+	input := slack.NewPlainTextInputBlockElement(nil, denyInput)
+	input.Multiline, input.MaxLength = true, workflow.MaxReason
+	modal := slack.ModalViewRequest{
+		Type: slack.VTModal, CallbackID: denyForm, PrivateMetadata: n.String(),
+		Title:  plainText(cut(lang.say("form.deny.title", n), 24)),
+		Submit: plainText(lang.say("form.deny.submit")), Close: plainText(lang.say("form.cancel")),
+		Blocks: slack.Blocks{BlockSet: []slack.Block{
+			slack.NewInputBlock(denyInput, plainText(lang.say("form.deny.label")), nil, input),
+		}},
+	}
+	if _, err := b.client.OpenViewContext(ctx, i.TriggerID, modal); err != nil {
+		b.o.Logger.Warn("the form for a denial could not be opened", "request", uint64(n), "error", err)
+		return workflow.Refuse(workflow.NoForm)
+	}
+	return nil
+}
+
+// denied takes the submitted form. A refusal stands at its field, where only the person who submitted it reads it.
+func (b *Bot) denied(ctx context.Context, i interaction) any {
+	lang := b.langOf(ctx, i.User.ID)
+	n, ref := number(i.View.PrivateMetadata)
+	reason := strings.TrimSpace(i.View.input(denyInput))
+	if ref == nil && reason == "" {
+		return fieldError(denyInput, lang.say("form.deny.empty"))
+	}
+	var err error
+	if ref != nil {
+		err = ref
+	} else {
+		actor := b.actor(ctx, i.person(), true)
+		_, err = b.o.Engine.Do(ctx, n, workflow.Command{Verb: workflow.Deny, Actor: actor, Reason: cut(reason, workflow.MaxReason), Via: "slack form"})
+	}
+	if err == nil {
+		return nil
+	}
+	refused := refusalOf(err)
+	if refused.Kind == workflow.NotRecorded {
+		b.o.Logger.Error("a denial could not be carried out", "user", i.User.ID, "error", err)
+	}
+	return fieldError(denyInput, strings.ReplaceAll(lang.sayRefusal(refused), "*", ""))
+}
+
+// fieldError acknowledges a form by showing an error at a field
+// (https://docs.slack.dev/surfaces/modals#displaying_errors).
+func fieldError(field, text string) any {
+	return map[string]any{"response_action": "errors", "errors": map[string]string{field: cut(text, 2000)}}
+}
+
+// size is how long a body is on the wire.
+func size(v any) int {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return 0
+	}
+	return len(b)
+}

@@ -1,0 +1,71 @@
+package bot
+
+import (
+	"strings"
+
+	"countersign/workflow"
+)
+
+// Person is one line of the configuration's people: how a Slack user is called by each provider.
+type Person struct {
+	Slack string
+	// IDs are the user's cloud IDs by provider kind.
+	IDs map[string]string
+}
+
+// drafts makes one draft for each WHO of an ask, or one refusal that names each WHO that is bad.
+func (b *Bot) drafts(a ask) ([]workflow.Draft, *workflow.Refusal) {
+	base := workflow.Draft{Action: a.action, System: a.system, Group: a.group, As: a.as, HasAs: a.hasAs, Limit: a.limit}
+	if len(a.who) > workflow.MaxWho {
+		return nil, workflow.Refuse(workflow.TooManyWho, itoa(len(a.who)), itoa(workflow.MaxWho))
+	}
+	if len(a.who) == 0 {
+		return []workflow.Draft{base}, nil
+	}
+	var first *workflow.Refusal
+	var ds []workflow.Draft
+	for _, who := range a.who {
+		d := base
+		sub, ref := b.subject(who, a.system)
+		if ref != nil {
+			if first == nil {
+				first = ref
+			} else {
+				first.More = append(first.More, ref)
+			}
+			continue
+		}
+		d.Subject = sub
+		ds = append(ds, d)
+	}
+	return ds, first
+}
+
+// subject resolves one WHO: a cloud ID, a mention of somebody in people, or group:ID.
+func (b *Bot) subject(who, system string) (workflow.Subject, *workflow.Refusal) {
+	if m := mention.FindStringSubmatch(who); m != nil {
+		return b.mentioned(m[1], system)
+	}
+	text := plain(who)
+	if strings.HasPrefix(text, "@") {
+		return workflow.Subject{}, workflow.Refuse(workflow.BadMention, text, system)
+	}
+	if id, ok := strings.CutPrefix(text, "group:"); ok {
+		return workflow.Subject{Kind: workflow.UserGroup, ID: id}, nil
+	}
+	return workflow.Subject{Kind: workflow.Member, ID: text}, nil
+}
+
+func (b *Bot) mentioned(user, system string) (workflow.Subject, *workflow.Refusal) {
+	sys, ok := b.o.Engine.System(system)
+	if !ok {
+		// The engine says that the system is unknown; the mention is not the mistake.
+		return workflow.Subject{Kind: workflow.Member, ID: user, Slack: user}, nil
+	}
+	for _, p := range b.people() {
+		if id := p.IDs[sys.Kind]; p.Slack == user && id != "" {
+			return workflow.Subject{Kind: workflow.Member, ID: id, Slack: user}, nil
+		}
+	}
+	return workflow.Subject{}, workflow.Refuse(workflow.BadMention, "<@"+user+">", system)
+}

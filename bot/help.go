@@ -1,0 +1,151 @@
+package bot
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"countersign/workflow"
+)
+
+// others are the commands that ask for nothing.
+var others = []string{"help", "mine", "pending", "show", "withdraw"}
+
+// examples are one typed command for each action, with the system's name to fill in. The group is the vendor's kind of
+// ID, as short as it may be.
+var examples = map[workflow.Action]string{
+	workflow.Invite:    "invite 50002 to %s/1001 as 张三 because training run",
+	workflow.Resend:    "resend 50002 on %s/1001",
+	workflow.Cancel:    "cancel 50002 on %s/1001",
+	workflow.Rename:    "rename 50002 on %s/1001 as 李四",
+	workflow.Accept:    "accept %s/1001",
+	workflow.Reject:    "reject %s/1001",
+	workflow.Add:       "add @alice to %s/WORKSPACE-ID as developer for 7d because on call",
+	workflow.SetRole:   "role @alice on %s/WORKSPACE-ID as operator",
+	workflow.RemoveOne: "remove @alice from %s/WORKSPACE-ID",
+}
+
+// help shows what may be typed, with the systems of this configuration that the person may ask for something on.
+func (b *Bot) help(ctx context.Context, lang Lang, p slashPayload) string {
+	lines := []string{lang.say("help.head")}
+	actor := b.actor(ctx, p.person(), false)
+	for _, sys := range b.o.Engine.Systems() {
+		for _, a := range sys.Actions {
+			if b.o.Engine.Policy().MightAsk(sys.Name, a, actor) {
+				lines = append(lines, "• `"+b.example(a, sys.Name)+"`")
+			}
+		}
+	}
+	return strings.Join(append(lines, lang.say("help.parts"), lang.say("help.also", b.o.Command)), "\n")
+}
+
+func (b *Bot) example(a workflow.Action, system string) string {
+	return b.o.Command + " " + strings.ReplaceAll(examples[a], "%s", shown(system, 60))
+}
+
+// knownAction refuses a first word that no provider knows, before the rest of the command is looked at.
+func (b *Bot) knownAction(text string) *workflow.Refusal {
+	typed := firstWord(text)
+	var known []string
+	for _, sys := range b.o.Engine.Systems() {
+		for _, a := range sys.Actions {
+			known = append(known, string(a))
+		}
+	}
+	// The other provider's actions are known too: the provider itself says why it does not offer them.
+	if _, ok := examples[workflow.Action(typed)]; ok || slices.Contains(known, typed) {
+		return nil
+	}
+	return workflow.Refuse(workflow.BadAction, typed)
+}
+
+func firstWord(text string) string {
+	words := strings.Fields(plain(text))
+	if len(words) == 0 {
+		return ""
+	}
+	return strings.ToLower(words[0])
+}
+
+// hint shows the nearest right form of a command that was refused for its words.
+func (b *Bot) hint(lang Lang, text string, kind workflow.Kind) string {
+	typed := firstWord(text)
+	if kind == workflow.BadAction {
+		all := slices.Clone(others)
+		for _, sys := range b.o.Engine.Systems() {
+			for _, a := range sys.Actions {
+				all = append(all, string(a))
+			}
+		}
+		near := nearest(typed, all)
+		if ex, ok := examples[workflow.Action(near)]; ok && ex != "" {
+			return lang.say("help.near", b.example(workflow.Action(near), b.systemFor(workflow.Action(near), text)))
+		}
+		if near == "" {
+			near = "help"
+		}
+		return lang.say("help.near", b.o.Command+" "+near)
+	}
+	if !kind.OfWords() {
+		return ""
+	}
+	a := workflow.Action(typed)
+	if _, ok := examples[a]; !ok {
+		return ""
+	}
+	if sys := b.systemFor(a, text); sys != "" {
+		return lang.say("help.like", b.example(a, sys))
+	}
+	return ""
+}
+
+// systemFor is a system that offers the action: one that the text names, or the first, or none.
+func (b *Bot) systemFor(a workflow.Action, text string) string {
+	first := ""
+	for _, sys := range b.o.Engine.Systems() {
+		if !slices.Contains(sys.Actions, a) {
+			continue
+		}
+		if strings.Contains(text, sys.Name+"/") {
+			return sys.Name
+		}
+		if first == "" {
+			first = sys.Name
+		}
+	}
+	return first
+}
+
+// nearest is the word of a list that is at most two edits away from a typed one; empty if none is.
+func nearest(typed string, words []string) string {
+	best, at := "", 3
+	for _, w := range words {
+		if d := distance(typed, w); d < at {
+			best, at = w, d
+		}
+	}
+	return best
+}
+
+// distance counts the insertions, deletions and replacements that make one short word of another.
+func distance(a, b string) int {
+	if len(a) > 20 {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diag := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diag, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diag+cost)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,54 @@
+package bot
+
+import (
+	"strings"
+
+	"github.com/slack-go/slack"
+
+	"countersign/workflow"
+)
+
+// thread is what is said in a card's thread about what has just become of the request.
+func (l Lang) thread(r workflow.Request, e workflow.Effect) string {
+	if e.About == workflow.Remind {
+		return l.say("thread.remind", l.progress(r))
+	}
+	return l.ending(r)
+}
+
+// direct is what the requester is told. Link is the request's number, linked to its card where that is known.
+func (l Lang) direct(r workflow.Request, e workflow.Effect) string {
+	what := l.does(r.Change)
+	switch e.About {
+	case workflow.Approve:
+		lack, needed := 0, r.Rule.Needed()
+		for _, n := range workflow.Missing(r) {
+			lack += n
+		}
+		more := l.say("dm.approve.last")
+		if r.State == workflow.Pending {
+			more = l.say("dm.approve.more", needed-lack, needed)
+		}
+		return l.say("dm.approve", who(e.By), r.Number, what, more)
+	case workflow.Deny:
+		s := l.say("dm.deny", who(e.By), r.Number, what)
+		if d := r.Decisions[len(r.Decisions)-1]; d.Reason != "" {
+			s += " " + l.say("dm.deny.reason", shown(d.Reason, 500))
+		}
+		return s
+	case workflow.Expire:
+		return l.say("dm.expire", r.Number, what)
+	default:
+		return l.say("dm.result", r.Number, what, l.ending(r))
+	}
+}
+
+// notice is a message of one paragraph: blocks, so that Slack makes no links in it, and the text for notifications.
+func notice(s string) []slack.MsgOption {
+	s = strings.TrimSpace(s)
+	return []slack.MsgOption{
+		slack.MsgOptionText(cut(s, maxText), false),
+		slack.MsgOptionBlocks(slack.NewSectionBlock(mrkdwn(cut(s, maxSection)), nil, nil)),
+		slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
+	}
+}

@@ -1,0 +1,159 @@
+package bot
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/slack-go/slack"
+
+	"countersign/workflow"
+)
+
+const (
+	// groupAge is how old a user group's membership may be at a decision.
+	groupAge = 5 * time.Minute
+	// userAge is how old a look-up of a person may be where nothing is decided by it, or where Slack asks to wait.
+	userAge = time.Minute
+	// lookTimeout bounds the look-ups of one act, so that it is answered within Slack's three seconds.
+	lookTimeout = 1500 * time.Millisecond
+)
+
+// directory is what Slack said about people and user groups, and when.
+type directory struct {
+	mu     sync.Mutex
+	users  map[string]seen[*slack.User]
+	groups map[string]seen[[]string]
+}
+
+type seen[T any] struct {
+	at    time.Time
+	value T
+}
+
+func newDirectory() *directory {
+	return &directory{users: map[string]seen[*slack.User]{}, groups: map[string]seen[[]string]{}}
+}
+
+// actor looks up who acts. Fresh asks Slack about the person now, as a decision needs; a look-up that fails leaves the
+// standing unknown, which the workflow refuses.
+func (b *Bot) actor(ctx context.Context, p workflow.Person, fresh bool) workflow.Actor {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	a := workflow.Actor{Person: p}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	for _, id := range b.o.Engine.Policy().UserGroups() {
+		wg.Go(func() {
+			members, err := b.group(ctx, id)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err != nil:
+				b.o.Logger.Warn("a user group could not be read", "user_group", id, "error", err)
+				a.Unread = append(a.Unread, id)
+			case slices.Contains(members, p.User):
+				a.Groups = append(a.Groups, id)
+			}
+		})
+	}
+	u, err := b.user(ctx, p.User, fresh)
+	wg.Wait()
+	slices.Sort(a.Groups)
+	slices.Sort(a.Unread)
+	if err != nil {
+		b.o.Logger.Warn("a person could not be looked up", "user", p.User, "error", err)
+		return a
+	}
+	a.Standing = standing(u)
+	return a
+}
+
+// standing is what a person may do at all, from users.info (https://docs.slack.dev/reference/objects/user-object).
+func standing(u *slack.User) workflow.Standing {
+	switch {
+	case u.Deleted:
+		return workflow.IsDeactivated
+	case u.IsBot || u.IsWorkflowBot || u.IsConnectorBot || u.ID == "USLACKBOT":
+		return workflow.IsBot
+	case u.IsStranger:
+		return workflow.IsStranger
+	case u.IsRestricted || u.IsUltraRestricted:
+		return workflow.IsGuest
+	default:
+		return workflow.FullMember
+	}
+}
+
+// user is users.info, cached. A fresh look-up falls back on the cache only where Slack asks to wait.
+func (b *Bot) user(ctx context.Context, id string, fresh bool) (*slack.User, error) {
+	d := b.dir
+	d.mu.Lock()
+	old, have := d.users[id]
+	d.mu.Unlock()
+	recent := have && b.o.Engine.Now().Sub(old.at) < userAge
+	if recent && !fresh {
+		return old.value, nil
+	}
+	u, err := b.client.GetUserInfoContext(ctx, id, slack.GetUserInfoOptionIncludeLocale(true))
+	if err != nil {
+		if recent && rateLimited(err) {
+			return old.value, nil
+		}
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.users) > maxRemembered {
+		clear(d.users)
+	}
+	d.users[id] = seen[*slack.User]{b.o.Engine.Now(), u}
+	return u, nil
+}
+
+// maxRemembered bounds the cache of people.
+const maxRemembered = 5000
+
+// group is usergroups.users.list, cached.
+func (b *Bot) group(ctx context.Context, id string) ([]string, error) {
+	d := b.dir
+	d.mu.Lock()
+	old, have := d.groups[id]
+	d.mu.Unlock()
+	if age := b.o.Engine.Now().Sub(old.at); have && age >= 0 && age < groupAge {
+		return old.value, nil
+	}
+	members, err := b.client.GetUserGroupMembersContext(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.groups[id] = seen[[]string]{b.o.Engine.Now(), members}
+	return members, nil
+}
+
+func rateLimited(err error) bool {
+	if _, ok := errors.AsType[*slack.RateLimitedError](err); ok {
+		return true
+	}
+	if e, ok := errors.AsType[slack.StatusCodeError](err); ok {
+		return e.Code == http.StatusTooManyRequests
+	}
+	e, ok := errors.AsType[slack.SlackErrorResponse](err)
+	return ok && (e.Err == "ratelimited" || e.Err == "rate_limited")
+}
+
+// langOf is the language for what one person alone reads; the configured one where theirs is not known.
+func (b *Bot) langOf(ctx context.Context, user string) Lang {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	u, err := b.user(ctx, user, false)
+	if err != nil {
+		return b.o.Lang
+	}
+	return LangOf(u.Locale, b.o.Lang)
+}

@@ -1,0 +1,99 @@
+package bot
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Slack's limits, in characters. See https://docs.slack.dev/reference/block-kit.
+const (
+	maxSection = 3000
+	maxField   = 2000
+	maxText    = 4000
+)
+
+var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
+// escape makes a text from outside inert in mrkdwn: nothing in it can ping, link or format.
+// See https://docs.slack.dev/messaging/formatting-message-text.
+func escape(s string) string { return escaper.Replace(calm(s)) }
+
+// calm takes away what would let a text pass for the bot's own words: line breaks, control and direction-changing
+// characters. Markup that only formats is left: the vendor's texts must stay as they are to be searched for.
+func calm(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r == '\n' || r == '\t' || r == '\r':
+			b.WriteByte(' ')
+		case steers(r) || r == utf8.RuneError:
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// steers reports whether a character is not shown but changes how others are: control characters and the marks that
+// turn the direction of writing.
+func steers(r rune) bool {
+	return unicode.IsControl(r) || r == '\u061c' || r == '\u200e' || r == '\u200f' ||
+		r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' || r == '\ufeff'
+}
+
+// unescape undoes, once, what should_escape does to a typed text.
+func unescape(s string) string {
+	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(s)
+}
+
+// cut shortens a text to at most n characters, the last of them an ellipsis if anything is lost.
+func cut(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	runes := []rune(s)
+	return string(runes[:n-1]) + "…"
+}
+
+// shown escapes a text and shortens it so that no more than n characters remain after escaping, never splitting an
+// escape.
+func shown(s string, n int) string {
+	full := escape(s)
+	if utf8.RuneCountInString(full) <= n {
+		return full
+	}
+	var b strings.Builder
+	used := 0
+	for _, r := range calm(s) {
+		e := escaper.Replace(string(r))
+		if used += utf8.RuneCountInString(e); used > n-1 {
+			break
+		}
+		b.WriteString(e)
+	}
+	return b.String() + "…"
+}
+
+// references in a typed text, as should_escape writes them: <@U1|name>, <#C1|name>, <https://x|label>.
+var (
+	mention   = regexp.MustCompile(`^<@([UW][A-Z0-9]*)(?:\|[^>]*)?>$`)
+	reference = regexp.MustCompile(`<([@#!]?)([^<>|]*)(?:\|([^<>]*))?>`)
+)
+
+// plain turns Slack's references in a typed text into what the person saw when typing, then unescapes it.
+func plain(s string) string {
+	s = reference.ReplaceAllStringFunc(s, func(ref string) string {
+		m := reference.FindStringSubmatch(ref)
+		switch {
+		case m[1] == "":
+			return m[2]
+		case m[3] != "":
+			return strings.TrimPrefix(m[1], "!") + m[3]
+		default:
+			return m[1] + m[2]
+		}
+	})
+	return unescape(s)
+}

@@ -1,0 +1,43 @@
+package workflow
+
+// owesChild reports whether a request that ends well owes a child that ends its time limit. A membership that was
+// already as wanted owes none: it was not this request that gave it.
+func owesChild(r Request, already bool) bool {
+	return r.Change.Limit > 0 && !already && r.Child == 0 && (r.Change.Action == Add || r.Change.Action == SetRole)
+}
+
+// bear makes the child request that ends the membership when its time is over: approved with its parent, owed from now.
+func (s *step) bear() {
+	if !owesChild(s.r, s.c.Already) || s.c.Spare == 0 {
+		return
+	}
+	change := s.r.Change
+	change.Limit = 0
+	change.Action, change.Roles = RemoveOne, nil
+	if former := s.former(); s.r.Change.Action == SetRole && len(former) > 0 {
+		change.Action, change.Roles = SetRole, former
+	}
+	child := Request{
+		Number: s.c.Spare, Parent: s.r.Number, Change: change, Requester: s.r.Requester,
+		RequesterGroups: s.r.RequesterGroups, Rule: s.r.Rule, Created: s.now, Updated: s.now,
+		Reason: "#" + s.r.Number.String(),
+	}
+	cs := &step{r: child, from: nowhere, c: Command{Verb: Submit, Via: "timer"}, now: s.now}
+	cs.turn(Approved, "ends #"+s.r.Number.String())
+	cs.owe(CallEffect, s.now.Add(s.r.Change.Limit))
+	cs.owe(CardEffect, s.now)
+	s.r.Child = child.Number
+	s.child, s.childEntry = &cs.r, cs.entry
+}
+
+// former are the roles that the subject had before the call.
+func (s *step) former() []RoleRef {
+	if s.r.Attempt == nil {
+		return nil
+	}
+	var roles []RoleRef
+	for _, id := range s.r.Attempt.Before.Roles {
+		roles = append(roles, RoleRef{ID: id})
+	}
+	return roles
+}

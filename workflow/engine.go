@@ -1,0 +1,290 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// MaxWho is how many subjects one command may name.
+	MaxWho = 100
+	// MaxReason is how many characters a person's free text may have.
+	MaxReason = 1000
+
+	maxConflicts = 16
+)
+
+// EngineOptions is what an Engine needs; all but Owed and Seen are required.
+type EngineOptions struct {
+	Store   Store
+	Systems []System
+	Policy  Policy
+	Now     func() time.Time
+	// Owed is told of each request that has just been committed, so that its effects need not wait for a poll.
+	Owed func(Request)
+	// Seen is told of each audit entry that has just been committed.
+	Seen func(Entry)
+}
+
+// Engine takes commands: it loads, applies and commits, at the revision that was read. Its methods may be called
+// concurrently.
+type Engine struct {
+	o      EngineOptions
+	policy atomic.Pointer[Policy]
+}
+
+// NewEngine returns an engine over a store.
+func NewEngine(o EngineOptions) (*Engine, error) {
+	if o.Store == nil || o.Now == nil || len(o.Systems) == 0 {
+		return nil, errors.New("workflow: an engine needs a store, a clock and a system")
+	}
+	if o.Owed == nil {
+		o.Owed = func(Request) {}
+	}
+	if o.Seen == nil {
+		o.Seen = func(Entry) {}
+	}
+	e := &Engine{o: o}
+	e.SetPolicy(o.Policy)
+	return e, nil
+}
+
+// SetPolicy replaces the policy for every command from now on.
+func (e *Engine) SetPolicy(p Policy) { e.policy.Store(&p) }
+
+// Policy is the policy in force.
+func (e *Engine) Policy() Policy { return *e.policy.Load() }
+
+// Systems are the configured systems, in the order of the configuration.
+func (e *Engine) Systems() []System { return e.o.Systems }
+
+// System returns the system with a name.
+func (e *Engine) System(name string) (System, bool) {
+	i := slices.IndexFunc(e.o.Systems, func(s System) bool { return s.Name == name })
+	if i < 0 {
+		return System{}, false
+	}
+	return e.o.Systems[i], true
+}
+
+// Load returns a request as it is stored, or ErrNotFound.
+func (e *Engine) Load(ctx context.Context, n Number) (Request, error) {
+	r, _, err := e.o.Store.Load(ctx, n)
+	return r, err
+}
+
+// List returns requests newest first.
+func (e *Engine) List(ctx context.Context, q Query) ([]Request, error) { return e.o.Store.List(ctx, q) }
+
+// Now is the time by the engine's clock.
+func (e *Engine) Now() time.Time { return e.o.Now() }
+
+// Submission is a command that asks for changes: one request for each draft, all in one commit or none.
+type Submission struct {
+	// Delivery names the delivery that brought the command; the same one again makes nothing new.
+	Delivery string
+	Actor    Actor
+	Drafts   []Draft
+	Reason   string
+	Via      string
+}
+
+// Submit makes and stores requests. Its errors are a *Refusal, after which nothing is stored, or the store's. The same
+// delivery again returns the requests that it made, as they are now.
+func (e *Engine) Submit(ctx context.Context, sub Submission) ([]Request, error) {
+	if len(sub.Drafts) > MaxWho {
+		return nil, Refuse(TooManyWho, fmt.Sprint(len(sub.Drafts)), fmt.Sprint(MaxWho))
+	}
+	if utf8.RuneCountInString(sub.Reason) > MaxReason {
+		return nil, Refuse(TooLong, fmt.Sprint(MaxReason))
+	}
+	p := e.Policy()
+	if ref := p.Vet(sub.Actor); ref != nil {
+		return nil, ref
+	}
+	changes, ref := e.check(sub.Drafts)
+	if ref != nil {
+		return nil, ref
+	}
+	first, err := e.o.Store.Reserve(ctx, len(changes))
+	if err != nil {
+		return nil, fmt.Errorf("reserve numbers: %w", err)
+	}
+	commit := Commit{Delivery: sub.Delivery, At: e.o.Now()}
+	var made []Request
+	for i, c := range changes {
+		rule, ref := ruleFor(p, c, sub.Actor)
+		if ref != nil {
+			return nil, ref
+		}
+		blank := Request{
+			Number: first + Number(i), Change: c, Rule: rule,
+			Requester: sub.Actor.Person, RequesterGroups: sub.Actor.Groups,
+		}
+		t, err := Apply(blank, Command{Verb: Submit, Actor: sub.Actor, Via: sub.Via, Reason: sub.Reason}, p, commit.At)
+		if err != nil {
+			return nil, err
+		}
+		made = append(made, t.Request)
+		commit.Writes = append(commit.Writes, Write{Request: t.Request, Entries: []Entry{*t.Entry}})
+	}
+	if _, err := e.o.Store.Commit(ctx, commit); err != nil {
+		if dup, ok := errors.AsType[*DuplicateError](err); ok {
+			return e.loadAll(ctx, dup.Numbers)
+		}
+		return nil, fmt.Errorf("store requests: %w", err)
+	}
+	e.committed(commit)
+	return made, nil
+}
+
+func ruleFor(p Policy, c Change, a Actor) (Rule, *Refusal) {
+	rule, ok := p.Find(c, a.Person, a.Groups)
+	if !ok {
+		if _, might := p.Find(c, a.Person, append(slices.Clone(a.Groups), a.Unread...)); might {
+			return Rule{}, Refuse(Unverified)
+		}
+		return Rule{}, Refuse(NoRule, string(c.Action), c.System+"/"+c.Group)
+	}
+	if rule.MaxDuration > 0 && c.Limit > rule.MaxDuration {
+		return Rule{}, Refuse(LongDuration, FormatDuration(c.Limit), FormatDuration(rule.MaxDuration))
+	}
+	return rule, nil
+}
+
+// check makes changes of drafts, or one refusal that names every draft that is bad.
+func (e *Engine) check(drafts []Draft) ([]Change, *Refusal) {
+	var first *Refusal
+	var changes []Change
+	seen := map[string]bool{}
+	for _, d := range drafts {
+		c, ref := e.checkOne(d)
+		if ref == nil && seen[c.Key()] {
+			ref = Refuse(RepeatedWho, c.Subject.String())
+		}
+		seen[c.Key()] = true
+		switch {
+		case ref == nil:
+			changes = append(changes, c)
+		case first == nil:
+			first = ref
+		case ref.Kind != first.Kind || !slices.Equal(ref.Args, first.Args):
+			first.More = append(first.More, ref)
+		}
+	}
+	return changes, first
+}
+
+func (e *Engine) checkOne(d Draft) (Change, *Refusal) {
+	sys, ok := e.System(d.System)
+	if !ok {
+		var names []string
+		for _, s := range e.o.Systems {
+			names = append(names, s.Name)
+		}
+		return Change{}, Refuse(BadSystem, append([]string{d.System}, names...)...)
+	}
+	c, err := sys.Provider.Check(d)
+	if err == nil {
+		return c, nil
+	}
+	if ref, ok := errors.AsType[*Refusal](err); ok {
+		return Change{}, ref
+	}
+	return Change{}, Refuse(BadAction, string(d.Action))
+}
+
+func (e *Engine) loadAll(ctx context.Context, ns []Number) ([]Request, error) {
+	var rs []Request
+	for _, n := range ns {
+		r, err := e.Load(ctx, n)
+		if err != nil {
+			return nil, fmt.Errorf("load request %v: %w", n, err)
+		}
+		rs = append(rs, r)
+	}
+	return rs, nil
+}
+
+// Do carries out one command on a stored request and returns the request as it then is. Its errors are a *Refusal,
+// after which nothing has changed and which carries the present request, or the store's.
+func (e *Engine) Do(ctx context.Context, n Number, c Command) (Request, error) {
+	for range maxConflicts {
+		r, err := e.once(ctx, n, c)
+		if !errors.Is(err, ErrConflict) {
+			return r, err
+		}
+	}
+	return Request{}, fmt.Errorf("request %v: %s: %w", n, c.Verb, ErrBusy)
+}
+
+// Try reports whether a command would be refused now, without carrying it out.
+func (e *Engine) Try(ctx context.Context, n Number, c Command) error {
+	r, _, err := e.o.Store.Load(ctx, n)
+	if errors.Is(err, ErrNotFound) {
+		return Refuse(NotFound, n.String())
+	}
+	if err != nil {
+		return fmt.Errorf("load request %v: %w", n, err)
+	}
+	_, err = Apply(r, c, e.Policy(), e.o.Now())
+	return err
+}
+
+func (e *Engine) once(ctx context.Context, n Number, c Command) (Request, error) {
+	r, rev, err := e.o.Store.Load(ctx, n)
+	if errors.Is(err, ErrNotFound) {
+		return Request{}, Refuse(NotFound, n.String())
+	}
+	if err != nil {
+		return Request{}, fmt.Errorf("load request %v: %w", n, err)
+	}
+	now := e.o.Now()
+	if c.Actor.User != "" && r.StateAt(now) != r.State {
+		// Nobody's click may find a request pending whose time is over; that it is over is recorded first.
+		if r, rev, err = e.apply(ctx, r, rev, Command{Verb: Expire, Via: "timer"}, now); err != nil {
+			return r, err
+		}
+	}
+	if (c.Verb == Succeed || c.Verb == MarkDone) && owesChild(r, c.Already) {
+		if c.Spare, err = e.o.Store.Reserve(ctx, 1); err != nil {
+			return r, fmt.Errorf("reserve a number: %w", err)
+		}
+	}
+	r, _, err = e.apply(ctx, r, rev, c, now)
+	return r, err
+}
+
+func (e *Engine) apply(ctx context.Context, r Request, rev Revision, c Command, now time.Time) (Request, Revision, error) {
+	t, err := Apply(r, c, e.Policy(), now)
+	if err != nil {
+		return r, rev, err
+	}
+	commit := Commit{At: now, Writes: []Write{{Request: t.Request, Revision: rev}}}
+	if t.Entry != nil {
+		commit.Writes[0].Entries = []Entry{*t.Entry}
+	}
+	if t.Child != nil {
+		commit.Writes = append(commit.Writes, Write{Request: *t.Child, Entries: []Entry{*t.ChildEntry}})
+	}
+	revs, err := e.o.Store.Commit(ctx, commit)
+	if err != nil {
+		return r, rev, fmt.Errorf("store request %v: %w", r.Number, err)
+	}
+	e.committed(commit)
+	return t.Request, revs[0], nil
+}
+
+func (e *Engine) committed(c Commit) {
+	for _, w := range c.Writes {
+		for _, entry := range w.Entries {
+			e.o.Seen(entry)
+		}
+		e.o.Owed(w.Request)
+	}
+}

@@ -1,0 +1,317 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+const (
+	scanPage  = 256
+	pollEvery = time.Second      // how soon an effect is seen that fell due, whatever the clock does
+	scanEvery = 30 * time.Second // a full scan, for what nobody announced
+	workers   = 16               // effects under way at once, of each sort
+
+	// firstBackoff doubles up to maxBackoff.
+	firstBackoff = time.Second
+	maxBackoff   = time.Minute
+)
+
+// RunnerOptions is what a Runner needs; all are required but Step.
+type RunnerOptions struct {
+	Engine   *Engine
+	Notifier Notifier
+	Logger   *slog.Logger
+	// Step is called at named points around each call and post, for tests that end the process there.
+	Step func(point string, n Number)
+}
+
+// Runner carries out the effects that the store says are owed. Effects wait in lanes: those of one membership, one
+// channel or one person run one after the other, and a lane that waits holds up no other.
+type Runner struct {
+	o     RunnerOptions
+	began time.Time
+
+	mu    sync.Mutex
+	lanes map[string]*lane
+	known map[task]bool // waiting or under way
+	tried map[task]bool // posted at least once by this process, with no recorded end
+	next  time.Time     // when the earliest effect that is not yet due falls due
+
+	wake  chan struct{}
+	calls chan struct{} // bounds cloud calls
+	posts chan struct{} // bounds Slack calls
+	wg    sync.WaitGroup
+}
+
+// task is one effect of one request.
+type task struct {
+	number Number
+	effect uint64
+}
+
+// lane is a queue whose tasks run one after the other.
+type lane struct {
+	tasks []task
+}
+
+// NewRunner returns a runner; Run starts it.
+func NewRunner(o RunnerOptions) *Runner {
+	if o.Step == nil {
+		o.Step = func(string, Number) {}
+	}
+	return &Runner{
+		o: o, began: o.Engine.Now(),
+		lanes: map[string]*lane{}, known: map[task]bool{}, tried: map[task]bool{},
+		wake:  make(chan struct{}, 1),
+		calls: make(chan struct{}, workers), posts: make(chan struct{}, workers),
+	}
+}
+
+// Run carries out effects until ctx ends, then begins nothing more. It returns when what was under way has ended or
+// work, the context of the effects themselves, has: what is cut off then is settled after the next start.
+func (r *Runner) Run(ctx, work context.Context) error {
+	var scanned time.Time
+	for {
+		now := r.o.Engine.Now()
+		if now.Sub(scanned) >= scanEvery || now.Before(scanned) || r.reached(now) {
+			if err := r.scan(ctx, work, now); err != nil {
+				r.o.Logger.Error("the effects that are due could not be read", "error", err)
+			} else {
+				scanned = now
+			}
+		}
+		select {
+		case <-ctx.Done():
+			r.wg.Wait()
+			return nil
+		case <-r.wake:
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+// reached reports whether something that was not due at the last scan is now.
+func (r *Runner) reached(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.next.IsZero() && !now.Before(r.next)
+}
+
+// Owed takes up the effects of a request that has just been committed.
+func (r *Runner) Owed(req Request) {
+	due := req.Due()
+	if due.IsZero() {
+		return
+	}
+	r.mu.Lock()
+	if r.next.IsZero() || due.Before(r.next) {
+		r.next = due
+	}
+	r.mu.Unlock()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// scan queues everything that is due.
+func (r *Runner) scan(ctx, work context.Context, now time.Time) error {
+	r.mu.Lock()
+	r.next = time.Time{}
+	r.mu.Unlock()
+	var after DueItem
+	for ctx.Err() == nil {
+		items, err := r.o.Engine.o.Store.Due(ctx, now, after, scanPage)
+		if err != nil {
+			return fmt.Errorf("list what is due: %w", err)
+		}
+		for _, it := range items {
+			req, err := r.o.Engine.Load(ctx, it.Number)
+			if err != nil {
+				return fmt.Errorf("load request %v: %w", it.Number, err)
+			}
+			r.queue(work, req, now)
+			after = it
+		}
+		if len(items) < scanPage {
+			break
+		}
+	}
+	return r.findNext(ctx, now, after)
+}
+
+// findNext learns when the next effect falls due.
+func (r *Runner) findNext(ctx context.Context, now time.Time, after DueItem) error {
+	far := now.Add(scanEvery)
+	items, err := r.o.Engine.o.Store.Due(ctx, far, after, 1)
+	if err != nil {
+		return fmt.Errorf("find what is due next: %w", err)
+	}
+	if len(items) > 0 {
+		r.mu.Lock()
+		if r.next.IsZero() || items[0].Due.Before(r.next) {
+			r.next = items[0].Due
+		}
+		r.mu.Unlock()
+	}
+	return nil
+}
+
+// queue puts the due effects of a request into their lanes.
+func (r *Runner) queue(work context.Context, req Request, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range req.Effects {
+		t := task{req.Number, e.ID}
+		if e.Due.After(now) {
+			if r.next.IsZero() || e.Due.Before(r.next) {
+				r.next = e.Due
+			}
+			continue
+		}
+		if r.known[t] {
+			continue
+		}
+		r.known[t] = true
+		name := laneOf(req, e)
+		l := r.lanes[name]
+		if l == nil {
+			l = &lane{}
+			r.lanes[name] = l
+			r.wg.Go(func() { r.drain(work, name, l) })
+		}
+		l.tasks = append(l.tasks, t)
+	}
+}
+
+// laneOf names the queue that an effect waits in.
+func laneOf(req Request, e Effect) string {
+	switch e.Kind {
+	case CallEffect:
+		return "call " + req.Change.Key()
+	case DirectEffect:
+		return "direct " + e.To.User
+	case ExpireEffect, RemindEffect:
+		return "timer"
+	case CardEffect, ThreadEffect:
+		return "channel " + req.Rule.Channel
+	default:
+		return string(e.Kind)
+	}
+}
+
+// drain runs a lane until it is empty, then ends it.
+func (r *Runner) drain(work context.Context, name string, l *lane) {
+	for {
+		r.mu.Lock()
+		if len(l.tasks) == 0 || work.Err() != nil {
+			delete(r.lanes, name)
+			for _, t := range l.tasks {
+				delete(r.known, t)
+			}
+			r.mu.Unlock()
+			return
+		}
+		t := l.tasks[0]
+		l.tasks = l.tasks[1:]
+		r.mu.Unlock()
+
+		wait := r.run(work, t)
+		r.mu.Lock()
+		delete(r.known, t)
+		if wait > 0 { // the lane waits, with this task still at its head
+			r.known[t] = true
+			l.tasks = append([]task{t}, l.tasks...)
+		}
+		r.mu.Unlock()
+		if wait > 0 {
+			sleep(work, wait)
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// run carries out one effect, if it is still owed and due, and returns how long its lane must wait before trying it
+// again; zero if it is finished with for now.
+func (r *Runner) run(ctx context.Context, t task) (wait time.Duration) {
+	defer func() {
+		if v := recover(); v != nil {
+			r.o.Logger.Error("an effect panicked", "request", uint64(t.number), "panic", fmt.Sprint(v))
+			wait = maxBackoff
+		}
+	}()
+	req, err := r.o.Engine.Load(ctx, t.number)
+	if err != nil {
+		r.o.Logger.Error("a request that owes an effect could not be read", "request", uint64(t.number), "error", err)
+		return firstBackoff
+	}
+	e, ok := req.Effect(t.effect)
+	if !ok || e.Due.After(r.o.Engine.Now()) {
+		r.forget(t)
+		return 0
+	}
+	log := r.o.Logger.With("request", uint64(t.number))
+	switch e.Kind {
+	case CallEffect:
+		return bounded(ctx, r.calls, func() time.Duration { return r.call(ctx, log, req, e) })
+	case CardEffect, ThreadEffect, DirectEffect:
+		return bounded(ctx, r.posts, func() time.Duration { return r.post(ctx, log, req, e) })
+	case ExpireEffect:
+		return r.do(ctx, log, t, Command{Verb: Expire, Via: "timer"})
+	case RemindEffect:
+		return r.do(ctx, log, t, Command{Verb: Remind, Via: "timer", Effect: e.ID})
+	default:
+		log.Error("an effect of an unknown kind is left alone", "kind", string(e.Kind))
+		return maxBackoff
+	}
+}
+
+func bounded(ctx context.Context, slots chan struct{}, f func() time.Duration) time.Duration {
+	select {
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
+		return f()
+	case <-ctx.Done():
+		return 0
+	}
+}
+
+// do commits what the runner has learned. A refusal means that somebody else was first, which is fine: the request has
+// moved on and its own effects say what is owed now. The commit is not cut off with the effect: what is known must be
+// recorded.
+func (r *Runner) do(ctx context.Context, log *slog.Logger, t task, c Command) time.Duration {
+	_, err := r.o.Engine.Do(context.WithoutCancel(ctx), t.number, c)
+	if err == nil {
+		return 0
+	}
+	if ref, ok := errors.AsType[*Refusal](err); ok {
+		log.Debug("an effect was overtaken", "verb", string(c.Verb), "kind", string(ref.Kind))
+		return 0
+	}
+	log.Error("an effect's outcome could not be stored", "verb", string(c.Verb), "error", err)
+	return firstBackoff
+}
+
+func (r *Runner) forget(t task) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.tried, t)
+}
+
+// backoff is how long to wait after so many tries.
+func backoff(tries int) time.Duration {
+	d := firstBackoff << min(tries, 10)
+	return min(d, maxBackoff)
+}
