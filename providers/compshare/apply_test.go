@@ -19,17 +19,20 @@ var applied = map[workflow.Action]struct {
 	does   func(*compsharefake.Relation)
 }{
 	workflow.Invite: {
-		"CreateCompShareTeamRelation", map[string]string{"TeamId": "1001", "UserInfo.0.UserCompanyId": "50002"},
+		"CreateCompShareTeamRelation",
+		map[string]string{"TeamId": "1001", "UserInfo.0.UserCompanyId": "50002"},
 		func(r *compsharefake.Relation) {
 			r.Team, r.Company, r.Status, r.Sent = 1001, 50002, compsharefake.Pending, 1
 		},
 	},
 	workflow.Resend: {
-		"SetCompShareTeamRelation", map[string]string{"TeamId": "1001", "UserCompanyId": "50004", "Status": "Send"},
+		"SetCompShareTeamRelation",
+		map[string]string{"TeamId": "1001", "UserCompanyId": "50004", "Status": "Send"},
 		func(r *compsharefake.Relation) { r.Sent++ },
 	},
 	workflow.Cancel: {
-		"SetCompShareTeamRelation", map[string]string{"TeamId": "1001", "UserCompanyId": "50004", "Status": "Cancel"},
+		"SetCompShareTeamRelation",
+		map[string]string{"TeamId": "1001", "UserCompanyId": "50004", "Status": "Cancel"},
 		func(r *compsharefake.Relation) { r.Status = compsharefake.Canceled },
 	},
 	workflow.Rename: {
@@ -38,11 +41,13 @@ var applied = map[workflow.Action]struct {
 		func(r *compsharefake.Relation) { r.Remark = "李四" },
 	},
 	workflow.Accept: {
-		"SetCompShareTeamRelation", map[string]string{"TeamId": "2001", "Status": "Agree"},
+		"SetCompShareTeamRelation",
+		map[string]string{"TeamId": "2001", "Status": "Agree"},
 		func(r *compsharefake.Relation) { r.Status, r.Virtual = compsharefake.Joined, 60002 },
 	},
 	workflow.Reject: {
-		"SetCompShareTeamRelation", map[string]string{"TeamId": "2001", "Status": "Reject"},
+		"SetCompShareTeamRelation",
+		map[string]string{"TeamId": "2001", "Status": "Reject"},
 		func(r *compsharefake.Relation) { r.Status = compsharefake.Rejected },
 	},
 }

@@ -75,9 +75,13 @@ func TestProvider_ReadStateTellsMembershipsApart(t *testing.T) {
 	s, p := fake(t, compsharefake.Quirks{})
 	seen := map[string]bool{}
 	for _, r := range []compsharefake.Relation{
-		{Status: compsharefake.Pending, Created: 1000}, {Status: compsharefake.Pending, Created: 1001},
-		{Status: compsharefake.Pending, Created: 1000, Remark: "a"}, {Status: compsharefake.Canceled, Created: 1000},
-		{Status: "unknown", Created: 1000}, {Status: "absent", Remark: "imitates"}, {},
+		{Status: compsharefake.Pending, Created: 1000},
+		{Status: compsharefake.Pending, Created: 1001},
+		{Status: compsharefake.Pending, Created: 1000, Remark: "a"},
+		{Status: compsharefake.Canceled, Created: 1000},
+		{Status: "unknown", Created: 1000},
+		{Status: "absent", Remark: "imitates"},
+		{},
 	} {
 		r.Team, r.Company = 1001, 50006
 		s.SetRelation(r)
@@ -179,8 +183,10 @@ func TestProvider_ReadNeedsNumbers(t *testing.T) {
 	asked := 0
 	p := raw(t, func(http.ResponseWriter, *http.Request) { asked++ })
 	for _, c := range []workflow.Change{
-		{Action: workflow.Invite, Group: "1001"}, {Action: workflow.Invite, Group: "+1", Subject: member("5")},
-		{Action: workflow.Accept, Group: "x"}, {Action: workflow.Invite, Group: "1", Subject: member("4294967296")},
+		{Action: workflow.Invite, Group: "1001"},
+		{Action: workflow.Invite, Group: "+1", Subject: member("5")},
+		{Action: workflow.Accept, Group: "x"},
+		{Action: workflow.Invite, Group: "1", Subject: member("4294967296")},
 	} {
 		if _, err := p.Read(t.Context(), c); err == nil {
 			t.Errorf("Read(%+v) succeeded", c)
