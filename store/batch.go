@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -90,7 +89,7 @@ func (b *batch) read(ctx context.Context, kv KV) error {
 			wanted[string(w.key)] = struct{}{}
 		}
 		if p.delivery != "" {
-			wanted[string(claimKey(p.hash))] = struct{}{}
+			wanted[string(claimKey(p.claimID))] = struct{}{}
 			deliveries++
 		}
 	}
@@ -136,7 +135,7 @@ func (b *batch) readOld(ctx context.Context, kv KV, limit int) (err error) {
 // judge decides whether p can be stored.
 func (b *batch) judge(p *pending) verdict {
 	if p.delivery != "" {
-		key := string(claimKey(p.hash))
+		key := string(claimKey(p.claimID))
 		if c, ok := b.claimed[key]; ok {
 			return verdict{err: &workflow.DuplicateError{Delivery: p.delivery, Numbers: c.Numbers}}
 		}
@@ -168,29 +167,22 @@ func (b *batch) apply(p *pending) error {
 	numbers := make([]workflow.Number, len(p.writes))
 	for i := range p.writes {
 		numbers[i] = p.writes[i].number
-		if err := b.applyWrite(&p.writes[i]); err != nil {
-			return err
-		}
+		b.applyWrite(&p.writes[i])
 	}
-	for _, e := range p.entries {
-		if _, err := b.append(e); err != nil {
-			return err
-		}
+	for _, l := range p.entries {
+		b.append(l)
 	}
 	if p.delivery == "" {
 		return nil
 	}
-	return b.claim(p.hash, numbers)
+	return b.claim(p.claimID, numbers)
 }
 
-func (b *batch) applyWrite(w *write) error {
+func (b *batch) applyWrite(w *write) {
 	audit := slices.Clone(w.oldAudit)
-	for _, e := range w.entries {
-		seq, err := b.append(e)
-		if err != nil {
-			return err
-		}
-		audit = append(audit, seq)
+	for _, l := range w.entries {
+		b.append(l)
+		audit = append(audit, b.head.Seq)
 	}
 	b.compares[string(w.key)] = w.rev
 	b.put(w.key, encodeRecord(audit, w.request))
@@ -206,43 +198,34 @@ func (b *batch) applyWrite(w *write) error {
 			b.put(k, nil)
 		}
 	}
-	return nil
 }
 
 func contains(keys [][]byte, key []byte) bool {
 	return slices.ContainsFunc(keys, func(k []byte) bool { return bytes.Equal(k, key) })
 }
 
-// append puts an entry at the end of the chain and returns its place.
-func (b *batch) append(e workflow.Entry) (uint64, error) {
-	next, err := b.head.link(&e)
-	if err != nil {
-		return 0, err
-	}
-	payload, err := json.Marshal(e)
-	if err != nil {
-		return 0, fmt.Errorf("audit entry: %w", err)
-	}
+// append puts an entry at the end of the chain.
+func (b *batch) append(l link) {
+	next, payload := b.head.append(l)
 	b.head = next
-	b.put(auditKey(e.Seq), payload)
-	return e.Seq, nil
+	b.put(auditKey(next.Seq), payload)
 }
 
 // claim remembers a delivery and forgets at most two old ones.
-func (b *batch) claim(hash []byte, numbers []workflow.Number) error {
+func (b *batch) claim(id []byte, numbers []workflow.Number) error {
 	payload, err := json.Marshal(claim{At: b.now, Numbers: numbers})
 	if err != nil {
 		return fmt.Errorf("delivery claim: %w", err)
 	}
-	key := claimKey(hash)
+	key := claimKey(id)
 	b.claims[string(key)] = numbers
 	b.compares[string(key)] = 0
 	b.put(key, payload)
-	b.put(claimTimeKey(b.now, hash), nil)
+	b.put(claimTimeKey(b.now, id), nil)
 	for range min(claimsPerClaim, len(b.old)) {
 		k := b.old[0].Key
 		b.old = b.old[1:]
-		if len(k) != 1+timeSize+hashSize {
+		if len(k) != 1+timeSize+claimIDSize {
 			return damaged(k, "the key has the wrong length")
 		}
 		b.deletes[string(k)] = struct{}{}
@@ -276,7 +259,7 @@ func (b *batch) txn() (Txn, error) {
 		}
 	}
 	slices.SortFunc(txn.Puts, func(x, y Put) int { return bytes.Compare(x.Key, y.Key) })
-	slices.SortFunc(txn.Compares, func(x, y Compare) int { return cmp.Or(bytes.Compare(x.Key, y.Key)) })
+	slices.SortFunc(txn.Compares, func(x, y Compare) int { return bytes.Compare(x.Key, y.Key) })
 	slices.SortFunc(txn.Deletes, bytes.Compare)
 	return txn, nil
 }

@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -24,15 +26,56 @@ type head struct {
 	Number workflow.Number `json:"number"`
 }
 
-// link gives an entry its place behind h and returns the new head. Only the fields of the chain are set.
-func (h head) link(e *workflow.Entry) (head, error) {
-	e.Seq, e.Prev = h.Seq+1, h.Hash
-	sum, err := EntryHash(*e)
+// link is an entry on its way into the chain: its canonical form but for what only the committer knows. All else is
+// done by the callers, side by side.
+type link struct {
+	request workflow.Number
+	// The canonical form is before, prev, between, seq and rest.
+	before, between, rest []byte
+}
+
+const (
+	prevMember = `"prev":"`
+	hashMember = `"hash":"`
+	seqMember  = `"seq":`
+)
+
+func newLink(e workflow.Entry) (link, error) {
+	e.Seq, e.Prev, e.Hash = 0, "", ""
+	text, err := canonicalEntry(e)
 	if err != nil {
-		return h, err
+		return link{}, err
 	}
-	e.Hash = sum
-	return head{Seq: e.Seq, Hash: sum, Number: max(h.Number, e.Request)}, nil
+	// Within a string a quote is escaped, so these can only be found where they are meant.
+	before, rest, okPrev := bytes.Cut(text, []byte(prevMember))
+	between, rest, okSeq := bytes.Cut(rest, []byte(seqMember+"0"))
+	if !okPrev || !okSeq {
+		return link{}, errors.New("audit entry: it has no place for the chain")
+	}
+	return link{request: e.Request, before: before, between: between, rest: rest}, nil
+}
+
+// append gives l its place behind h. It returns the new head and the entry as it is stored: in canonical form, with the
+// hash where it belongs by its name.
+func (h head) append(l link) (head, []byte) {
+	next := head{Seq: h.Seq + 1, Number: max(h.Number, l.request)}
+	tail := make([]byte, 0, len(l.between)+len(l.rest)+len(h.Hash)+48)
+	tail = append(append(append(tail, prevMember...), h.Hash...), l.between...)
+	tail = append(strconv.AppendUint(append(tail, seqMember...), next.Seq, 10), l.rest...)
+	next.Hash = chainHash(h.Hash, l.before, tail)
+	payload := make([]byte, 0, len(l.before)+len(tail)+len(hashMember)+len(next.Hash)+2)
+	payload = append(append(append(append(payload, l.before...), hashMember...), next.Hash...), `",`...)
+	return next, append(payload, tail...)
+}
+
+// chainHash is the hash of an entry whose canonical form is given in parts.
+func chainHash(prev string, canonical ...[]byte) string {
+	sum := sha256.New()
+	sum.Write([]byte(prev))
+	for _, part := range canonical {
+		sum.Write(part)
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // follows reports why e is not the entry behind h, or nil.
@@ -57,19 +100,24 @@ func (h head) follows(e workflow.Entry) error {
 // EntryHash computes the hash that an audit entry must bear, from everything in it but its Hash. The package
 // documentation says how other tools compute it.
 func EntryHash(e workflow.Entry) (string, error) {
-	e.Hash = ""
+	text, err := canonicalEntry(e)
+	if err != nil {
+		return "", err
+	}
+	return chainHash(e.Prev, text), nil
+}
+
+// canonicalEntry is the canonical form of an entry without its hash.
+func canonicalEntry(e workflow.Entry) ([]byte, error) {
 	raw, err := json.Marshal(e)
 	if err != nil {
-		return "", fmt.Errorf("audit entry: %w", err)
+		return nil, fmt.Errorf("audit entry: %w", err)
 	}
 	text, err := canonical(raw, "hash")
 	if err != nil {
-		return "", fmt.Errorf("audit entry: %w", err)
+		return nil, fmt.Errorf("audit entry: %w", err)
 	}
-	sum := sha256.New()
-	sum.Write([]byte(e.Prev))
-	sum.Write(text)
-	return hex.EncodeToString(sum.Sum(nil)), nil
+	return text, nil
 }
 
 // canonical rewrites a JSON object in the form of RFC 8785, without the named member of the outermost object. Numbers

@@ -34,9 +34,9 @@ func (s *Store) Commit(ctx context.Context, c workflow.Commit) ([]workflow.Revis
 // pending is a commit on its way through the queue.
 type pending struct {
 	delivery string
-	hash     []byte // of the delivery
+	claimID  []byte
 	writes   []write
-	entries  []workflow.Entry // of no request
+	entries  []link // of no request
 
 	// owner goes once from nobody to the committer, who then answers, or to the caller, who has given up.
 	owner atomic.Int32
@@ -58,7 +58,7 @@ type write struct {
 	key     []byte
 	rev     uint64
 	request []byte // JSON
-	entries []workflow.Entry
+	entries []link
 	index   [][]byte // the index keys of the new record
 
 	// What the record at rev holds: its index keys and the places of its audit entries. A revision names one version of
@@ -73,19 +73,19 @@ func (s *Store) prepare(ctx context.Context, c workflow.Commit) (*pending, error
 	p := &pending{
 		delivery: c.Delivery,
 		writes:   make([]write, len(c.Writes)),
-		entries:  slices.Clone(c.Entries),
 		done:     make(chan struct{}),
 	}
 	if c.Delivery != "" {
-		p.hash = deliveryHash(c.Delivery)
+		p.claimID = claimID(c.Delivery)
 	}
 	for _, e := range c.Entries {
 		if e.Request != 0 {
 			return nil, fmt.Errorf("audit entry of request %d: it belongs to the write of that request", e.Request)
 		}
-		if err := checkEntry(e); err != nil {
-			return nil, err
-		}
+	}
+	var err error
+	if p.entries, err = links(0, c.Entries); err != nil {
+		return nil, err
 	}
 	for i, w := range c.Writes {
 		if err := check(w); err != nil {
@@ -119,23 +119,29 @@ func check(w workflow.Write) error {
 		if e.Request != 0 && e.Request != r.Number {
 			return fmt.Errorf("its audit entry is of request %d", e.Request)
 		}
-		if err := checkEntry(e); err != nil {
-			return err
-		}
 	}
 	return nil
 }
 
-// checkEntry refuses here what would otherwise be an error of the whole batch.
-func checkEntry(e workflow.Entry) error {
-	if _, err := json.Marshal(e); err != nil {
-		return fmt.Errorf("audit entry: %w", err)
+// links prepares the entries of a request for the chain.
+func links(n workflow.Number, es []workflow.Entry) ([]link, error) {
+	ls := make([]link, len(es))
+	for i, e := range es {
+		e.Request = n
+		var err error
+		if ls[i], err = newLink(e); err != nil {
+			return nil, err
+		}
 	}
-	return nil
+	return ls, nil
 }
 
 func encodeWrite(to *write, w workflow.Write) error {
 	request, err := json.Marshal(w.Request)
+	if err != nil {
+		return err
+	}
+	entries, err := links(w.Request.Number, w.Entries)
 	if err != nil {
 		return err
 	}
@@ -144,11 +150,8 @@ func encodeWrite(to *write, w workflow.Write) error {
 		key:     requestKey(w.Request.Number),
 		rev:     uint64(w.Revision),
 		request: request,
-		entries: slices.Clone(w.Entries),
+		entries: entries,
 		index:   indexKeys(&w.Request),
-	}
-	for i := range to.entries {
-		to.entries[i].Request = w.Request.Number
 	}
 	return nil
 }

@@ -27,8 +27,9 @@
 //	p team user number            index: requests by requester
 //	s state number                index: requests by state
 //	d due number                  index: requests by when their earliest effect is due; none for one that owes nothing
-//	c hash                        {at, numbers}: a delivery claim; hash is the first 16 bytes of SHA-256 of the delivery
-//	t at hash                     index: claims by time
+//	c id                          {at, numbers}: a delivery claim; id is the number that the delivery begins with, or 0, in
+//	                              eight bytes, and the first 16 bytes of SHA-256 of the delivery
+//	t at id                       index: claims by time
 //
 // A value is one byte of version (1), four bytes of CRC-32C over key, version and payload, and the payload: JSON, and
 // empty in an index.
