@@ -257,6 +257,18 @@ func TestAPI_HistoryShowsMetadataAndNoEphemerals(t *testing.T) {
 			t.Errorf("metadata %t: %+v, %v", with, h, err)
 		}
 	}
+	later, err := c.GetConversationHistory(&slack.GetConversationHistoryParameters{ChannelID: "C0DATA", Oldest: ts})
+	if err != nil || len(later.Messages) != 0 {
+		t.Errorf("after the card: %+v, %v", later, err)
+	}
+	never, err := c.GetConversationHistory(&slack.GetConversationHistoryParameters{ChannelID: "C0DATA", Oldest: "9999999999.000000"})
+	if err != nil || len(never.Messages) != 0 {
+		t.Errorf("in the future: %+v, %v", never, err)
+	}
+	since, err := c.GetConversationHistory(&slack.GetConversationHistoryParameters{ChannelID: "C0DATA", Oldest: ts, Inclusive: true})
+	if err != nil || len(since.Messages) != 1 {
+		t.Errorf("since the card: %+v, %v", since, err)
+	}
 	replies, _, _, err := c.GetConversationReplies(&slack.GetConversationRepliesParameters{ChannelID: "C0DATA", Timestamp: ts})
 	if err != nil || len(replies) != 2 || replies[1].Text != "reply" {
 		t.Errorf("replies = %+v, %v", replies, err)

@@ -3,6 +3,7 @@ package slackfake
 import (
 	"encoding/json"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
@@ -84,9 +85,7 @@ func (c *apiCall) readJSON(body io.Reader) *apiError {
 	if json.Unmarshal(raw, &obj) != nil {
 		return fail("invalid_json")
 	}
-	for k, v := range obj {
-		c.args[k] = v
-	}
+	maps.Copy(c.args, obj)
 	return nil
 }
 

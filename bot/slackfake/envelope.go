@@ -26,20 +26,20 @@ func (s *Server) deliverSocket(ctx context.Context, d delivery, land func(*Ack))
 	twice := take(&s.sock.chaos.duplicate)
 	again := s.sock.chaos.always || d.kind == "events_api"
 	s.mu.Unlock()
-	ack := s.sendOnce(ctx, d, 0, "")
+	ack, last := s.sendOnce(ctx, d, 0, nil)
 	if twice {
-		copied := s.sendOnce(ctx, d, 0, "")
+		copied, _ := s.sendOnce(ctx, d, 0, nil)
 		s.keepExtra(copied, "duplicate", land)
 	}
 	if lose && ack.Err == "" {
 		// The first acknowledgement is lost on the way: Slack tells the app again, and the person sees that answer.
 		s.keepExtra(ack, "lost", nil)
-		ack = s.sendOnce(ctx, d, 1, "timeout")
+		ack, last = s.sendOnce(ctx, d, 1, last)
 		ack.Note = "redelivery"
 	}
 	for n := 1; again && ack.Err != "" && n <= retries && ctx.Err() == nil; n++ {
 		s.keepExtra(ack, "failed", nil)
-		ack = s.sendOnce(ctx, d, n, "timeout")
+		ack, last = s.sendOnce(ctx, d, n, last)
 		ack.Note = "redelivery"
 	}
 	return ack
@@ -64,7 +64,8 @@ func take(n *int) bool {
 	return true
 }
 
-func (s *Server) sendOnce(ctx context.Context, d delivery, attempt int, reason string) Ack {
+// sendOnce sends to a socket chosen at random; to another one than avoid, where there is one.
+func (s *Server) sendOnce(ctx context.Context, d delivery, attempt int, avoid *socket) (Ack, *socket) {
 	id := uuid()
 	p := &pending{answer: make(chan reply, 1)}
 	s.mu.Lock()
@@ -74,14 +75,14 @@ func (s *Server) sendOnce(ctx context.Context, d delivery, attempt int, reason s
 		s.mu.Unlock()
 		ack.Err = "dispatch_failed"
 		s.pause(ctx, attempt)
-		return ack
+		return ack, nil
 	}
-	p.sock = s.sock.live[rand.IntN(len(s.sock.live))]
+	p.sock = choice(s.sock.live, avoid)
 	s.sock.pending[id] = p
 	cutAfter := take(&s.sock.chaos.cutAfter)
 	s.mu.Unlock()
 
-	err := p.sock.write(envelope(id, d, attempt, reason))
+	err := p.sock.write(envelope(id, d, attempt))
 	if cutAfter {
 		_ = p.sock.conn.Close()
 	}
@@ -95,7 +96,14 @@ func (s *Server) sendOnce(ctx context.Context, d delivery, attempt int, reason s
 	s.sock.finished[id] = true
 	s.mu.Unlock()
 	ack.Latency = time.Since(start)
-	return ack
+	return ack, p.sock
+}
+
+func choice(live []*socket, avoid *socket) *socket {
+	if len(live) > 1 {
+		live = slices.DeleteFunc(slices.Clone(live), func(k *socket) bool { return k == avoid })
+	}
+	return live[rand.IntN(len(live))]
 }
 
 // pause keeps retries apart while nobody is connected.
@@ -125,7 +133,7 @@ func (s *Server) await(ctx context.Context, p *pending, ack *Ack) {
 	}
 }
 
-func envelope(id string, d delivery, attempt int, reason string) map[string]any {
+func envelope(id string, d delivery, attempt int) map[string]any {
 	kind := d.kind
 	if kind == "options" {
 		kind = "interactive"
@@ -134,7 +142,10 @@ func envelope(id string, d delivery, attempt int, reason string) map[string]any 
 		"envelope_id": id, "type": kind, "payload": d.payload, "accepts_response_payload": d.answers,
 	}
 	if attempt > 0 || d.kind == "events_api" {
-		out["retry_attempt"], out["retry_reason"] = attempt, reason
+		out["retry_attempt"], out["retry_reason"] = attempt, ""
+	}
+	if attempt > 0 {
+		out["retry_reason"] = "timeout"
 	}
 	return out
 }

@@ -13,23 +13,15 @@ func (s *Server) Escape(text string) string {
 	return s.st.escape(text)
 }
 
-// typed matches what a person may type that Slack resolves: a name or a link. A mention starts a word. What was
-// resolved already, the only thing with angle brackets by then, is matched to be left alone.
-var typed = regexp.MustCompile(`<[^<>]*>|https?://[^\s<>|]+|(^|[\s(,])([@#])([\p{L}\p{N}._-]+)`)
+// typed matches what a person may type that Slack resolves: a name or a link. A mention starts a word.
+var typed = regexp.MustCompile(`https?://[^\s<>|]+|(^|[\s(,])([@#])([\p{L}\p{N}._-]+)`)
 
 func (st *state) escape(text string) string {
 	escaped := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
-	// Twice, because two mentions with one comma between them share the separator.
-	for range 2 {
-		escaped = typed.ReplaceAllStringFunc(escaped, st.resolve)
-	}
-	return escaped
+	return typed.ReplaceAllStringFunc(escaped, st.resolve)
 }
 
 func (st *state) resolve(match string) string {
-	if strings.HasPrefix(match, "<") {
-		return match
-	}
 	if strings.HasPrefix(match, "http") {
 		return "<" + match + ">"
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -48,9 +49,7 @@ func TestChatUpdate_Semantics(t *testing.T) {
 				t.Fatal(err)
 			}
 			form := map[string]string{"channel": "C0DATA", "ts": ts}
-			for k, v := range tc.form {
-				form[k] = v
-			}
+			maps.Copy(form, tc.form)
 			_, _, body := call(t, s, "chat.update", s.BotToken(), form)
 			if got, _ := body["error"].(string); got != tc.err {
 				t.Fatalf("answer %v, want error %q", body, tc.err)
@@ -98,6 +97,22 @@ func TestClick_OnWhatIsThereNowUnlessStale(t *testing.T) {
 	in.Stale = true
 	if ack, err := s.Click(t.Context(), in); err != nil || ack.Err != "dispatch_failed" {
 		t.Errorf("stale click: %+v, %v", ack, err)
+	}
+}
+
+func TestClick_OnAnEphemeralMessageByItsReaderOnly(t *testing.T) {
+	s := start(t, slackfake.Options{})
+	ts, err := client(s).PostEphemeral("C0DATA", "U0LEAD", slack.MsgOptionText("x", false), slack.MsgOptionBlocks(card("retry")...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := slackfake.ClickInput{User: "U0REQ", Channel: "C0DATA", TS: ts, ActionID: "retry"}
+	if _, err := s.Click(t.Context(), in); err == nil {
+		t.Error("another person pressed a button that only one sees")
+	}
+	in.User = "U0LEAD"
+	if _, err := s.Click(t.Context(), in); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -29,9 +29,9 @@ type Options struct {
 
 // The secrets of the seed's app. They are made to be found by a search for leaks.
 const (
-	BotToken      = "xoxb-0000000000-fake-BOTTOKENMUSTNOTLEAK"   //nolint:gosec // no secret
-	AppToken      = "xapp-1-A0APP-0000-fake-APPTOKENMUSTNOTLEAK" //nolint:gosec // no secret
-	SigningSecret = "51611ngSECRETMUSTNOTLEAK00000000"           //nolint:gosec // no secret
+	BotToken      = "xoxb-0000000000-fake-BOTTOKENMUSTNOTLEAK"
+	AppToken      = "xapp-1-A0APP-0000-fake-APPTOKENMUSTNOTLEAK"
+	SigningSecret = "51611ngSECRETMUSTNOTLEAK00000000"
 )
 
 // Server is one workspace with one app installed.
@@ -181,7 +181,8 @@ func (s *Server) Advance(d time.Duration) {
 	s.changed()
 }
 
-// Reset forgets everything that happened and returns to the seed; live sockets stay.
+// Reset forgets everything that happened, ends all faults and returns to the seed. Live sockets and the HTTP target
+// stay.
 func (s *Server) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -189,5 +190,6 @@ func (s *Server) Reset() {
 	s.calls, s.acks, s.faults, s.skew = nil, nil, nil, 0
 	s.tiers, s.buckets, s.tokenErr = false, map[string]*bucket{}, map[string]string{}
 	s.noPlan, s.noHome = false, false
+	s.sock.refuse, s.sock.noPings, s.sock.chaos = "", false, chaos{}
 	s.changed()
 }

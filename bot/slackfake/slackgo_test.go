@@ -3,7 +3,6 @@ package slackfake_test
 import (
 	"context"
 	"errors"
-	"log"
 	"net/http"
 	"testing"
 	"time"
@@ -37,7 +36,7 @@ func client(s *slackfake.Server) *slack.Client {
 // app runs a Socket Mode client that hands every request to handle, which returns the payload of its answer.
 func app(t *testing.T, s *slackfake.Server, handle func(socketmode.Event) (ack bool, payload any)) {
 	t.Helper()
-	sm := socketmode.New(client(s), socketmode.OptionLog(log.New(t.Output(), "sm ", 0)))
+	sm := socketmode.New(client(s))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = sm.RunContext(ctx) }()
@@ -83,8 +82,7 @@ func eventually(t *testing.T, s *slackfake.Server, cond func() bool) {
 }
 
 func code(err error) string {
-	var e slack.SlackErrorResponse
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[slack.SlackErrorResponse](err); ok {
 		return e.Err
 	}
 	if err != nil {

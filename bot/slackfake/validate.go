@@ -85,10 +85,7 @@ func leaves(e *jsonschema.ValidationError, out *[]problem) {
 		}
 		return
 	}
-	pointer := ""
-	for _, part := range e.InstanceLocation {
-		pointer += "/" + part
-	}
+	pointer := strings.Join(append([]string{""}, e.InstanceLocation...), "/")
 	for _, m := range slackWords(e.ErrorKind) {
 		*out = append(*out, problem{m, pointer, strings.Join(e.ErrorKind.KeywordPath(), "/")})
 	}
