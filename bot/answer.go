@@ -80,7 +80,7 @@ func (b *Bot) answer(ctx context.Context, i interaction, text string) {
 // https://docs.slack.dev/interactivity/handling-user-interaction.
 func (b *Bot) respond(ctx context.Context, to string, r *reply) error {
 	u, err := url.Parse(to)
-	if err != nil || !slices.Contains(b.hosts, u.Host) || u.Scheme != "https" && !loopback(u.Hostname()) {
+	if err != nil || !slices.Contains(b.hosts, u.Host) || u.Scheme != "https" && !Loopback(u.Hostname()) {
 		return fmt.Errorf("a response_url on %q is not posted to", hostOf(u))
 	}
 	body, err := json.Marshal(r)
@@ -113,6 +113,7 @@ func hostOf(u *url.URL) string {
 	return u.Hostname()
 }
 
-func loopback(host string) bool {
+// Loopback reports whether a host is this machine, to which plain http is allowed.
+func Loopback(host string) bool {
 	return host == "localhost" || host == "::1" || len(host) > 4 && host[:4] == "127."
 }

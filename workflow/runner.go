@@ -36,6 +36,8 @@ type Runner struct {
 	began time.Time
 
 	mu    sync.Mutex
+	live  context.Context // ends when nothing more is begun; nil before Run
+	work  context.Context // ends when what is under way is cut off
 	lanes map[string]*lane
 	known map[task]bool // waiting or under way
 	tried map[task]bool // posted at least once by this process, with no recorded end
@@ -74,11 +76,14 @@ func NewRunner(o RunnerOptions) *Runner {
 // Run carries out effects until ctx ends, then begins nothing more. It returns when what was under way has ended or
 // work, the context of the effects themselves, has: what is cut off then is settled after the next start.
 func (r *Runner) Run(ctx, work context.Context) error {
+	r.mu.Lock()
+	r.live, r.work = ctx, work
+	r.mu.Unlock()
 	var scanned time.Time
 	for {
 		now := r.o.Engine.Now()
 		if now.Sub(scanned) >= scanEvery || now.Before(scanned) || r.reached(now) {
-			if err := r.scan(ctx, work, now); err != nil {
+			if err := r.scan(ctx, now); err != nil && ctx.Err() == nil {
 				r.o.Logger.Error("the effects that are due could not be read", "error", err)
 			} else {
 				scanned = now
@@ -89,7 +94,7 @@ func (r *Runner) Run(ctx, work context.Context) error {
 			r.wg.Wait()
 			return nil
 		case <-r.wake:
-		case <-time.After(pollEvery):
+		case <-time.After(r.pause()):
 		}
 	}
 }
@@ -101,25 +106,31 @@ func (r *Runner) reached(now time.Time) bool {
 	return !r.next.IsZero() && !now.Before(r.next)
 }
 
-// Owed takes up the effects of a request that has just been committed.
-func (r *Runner) Owed(req Request) {
-	due := req.Due()
-	if due.IsZero() {
-		return
-	}
+// pause is how long to sleep: until the next effect falls due, but never longer than pollEvery, since the clock may be
+// set.
+func (r *Runner) pause() time.Duration {
+	now := r.o.Engine.Now()
 	r.mu.Lock()
-	if r.next.IsZero() || due.Before(r.next) {
-		r.next = due
+	defer r.mu.Unlock()
+	if r.next.IsZero() {
+		return pollEvery
 	}
-	r.mu.Unlock()
-	select {
-	case r.wake <- struct{}{}:
-	default:
+	return max(min(r.next.Sub(now), pollEvery), time.Millisecond)
+}
+
+// Owed takes up the effects of a request that has just been committed: those that are due at once, the others when
+// they fall due.
+func (r *Runner) Owed(req Request) {
+	if r.queue(req, r.o.Engine.Now()) {
+		select {
+		case r.wake <- struct{}{}:
+		default:
+		}
 	}
 }
 
 // scan queues everything that is due.
-func (r *Runner) scan(ctx, work context.Context, now time.Time) error {
+func (r *Runner) scan(ctx context.Context, now time.Time) error {
 	r.mu.Lock()
 	r.next = time.Time{}
 	r.mu.Unlock()
@@ -134,7 +145,7 @@ func (r *Runner) scan(ctx, work context.Context, now time.Time) error {
 			if err != nil {
 				return fmt.Errorf("load request %v: %w", it.Number, err)
 			}
-			r.queue(work, req, now)
+			r.queue(req, now)
 			after = it
 		}
 		if len(items) < scanPage {
@@ -161,31 +172,40 @@ func (r *Runner) findNext(ctx context.Context, now time.Time, after DueItem) err
 	return nil
 }
 
-// queue puts the due effects of a request into their lanes.
-func (r *Runner) queue(work context.Context, req Request, now time.Time) {
+// queue puts the due effects of a request into their lanes, and reports whether another one falls due earlier than
+// anything known so far.
+func (r *Runner) queue(req Request, now time.Time) (sooner bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.live == nil || r.live.Err() != nil {
+		return false // what is stored is found by the scan of the next start
+	}
 	for _, e := range req.Effects {
 		t := task{req.Number, e.ID}
 		if e.Due.After(now) {
 			if r.next.IsZero() || e.Due.Before(r.next) {
-				r.next = e.Due
+				r.next, sooner = e.Due, true
 			}
 			continue
 		}
-		if r.known[t] {
-			continue
+		if !r.known[t] {
+			r.known[t] = true
+			r.enqueue(laneOf(req, e), t)
 		}
-		r.known[t] = true
-		name := laneOf(req, e)
-		l := r.lanes[name]
-		if l == nil {
-			l = &lane{}
-			r.lanes[name] = l
-			r.wg.Go(func() { r.drain(work, name, l) })
-		}
-		l.tasks = append(l.tasks, t)
 	}
+	return sooner
+}
+
+// enqueue appends a task to a lane, which is made and started if there is none.
+func (r *Runner) enqueue(name string, t task) {
+	l := r.lanes[name]
+	if l == nil {
+		l = &lane{}
+		r.lanes[name] = l
+		work := r.work
+		r.wg.Go(func() { r.drain(work, name, l) })
+	}
+	l.tasks = append(l.tasks, t)
 }
 
 // laneOf names the queue that an effect waits in.
@@ -204,11 +224,11 @@ func laneOf(req Request, e Effect) string {
 	}
 }
 
-// drain runs a lane until it is empty, then ends it.
+// drain runs a lane until it is empty or nothing more is to be begun, then ends it.
 func (r *Runner) drain(work context.Context, name string, l *lane) {
 	for {
 		r.mu.Lock()
-		if len(l.tasks) == 0 || work.Err() != nil {
+		if len(l.tasks) == 0 || r.live.Err() != nil {
 			delete(r.lanes, name)
 			for _, t := range l.tasks {
 				delete(r.known, t)
@@ -229,7 +249,7 @@ func (r *Runner) drain(work context.Context, name string, l *lane) {
 		}
 		r.mu.Unlock()
 		if wait > 0 {
-			sleep(work, wait)
+			sleep(r.live, wait)
 		}
 	}
 }

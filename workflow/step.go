@@ -257,7 +257,10 @@ func lose(s *step) *Refusal {
 		return Refuse(WrongState, string(s.r.State)) // nothing was begun: nothing is unclear
 	}
 	s.record()
-	s.r.Attempt.Settle = s.now.Add(SettleWindow)
+	s.r.Attempt.Settle = s.r.Attempt.Begun.Add(SettleWindow)
+	if s.c.Outcome.Verdict == "" { // found after a restart
+		s.r.Attempt.Settle = s.now.Add(SettleWindow)
+	}
 	s.r.Result = &Result{Fault: s.c.Outcome.Fault}
 	detail := "the process ended during the call"
 	if f := s.c.Outcome.Fault; f != nil {

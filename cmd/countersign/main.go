@@ -1,0 +1,136 @@
+// Countersign is a Slack bot that runs membership changes on cloud systems after a second person signs them off.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"countersign/cmd/internal/app"
+)
+
+// Exit codes.
+const (
+	exitFine   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// command is one subcommand.
+type command struct {
+	name, args, about string
+	run               func(ctx context.Context, io streams, args []string) error
+}
+
+// streams are what a command reads and writes besides files.
+type streams struct {
+	out, err io.Writer
+	env      func(string) string
+}
+
+func commands() []command {
+	return []command{
+		{"serve", "[--config F]", "run the bot", serve},
+		{"check", "[--config F]", "check the configuration offline and print the policy in words", check},
+		{"manifest", "--mode socket|http [--url https://host] [--command /access]", "print the Slack app manifest", manifest},
+		{"requests", "[list|show ID] [--json]", "look at requests", requests},
+		{"audit", "export [--format csv|jsonl] [--since T] | verify", "export or verify the audit trail", audit},
+		{"backup", "FILE", "write a consistent copy of the database, also while the bot runs", backup},
+		{"version", "", "print the version", version},
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, streams{os.Stdout, os.Stderr, os.Getenv}, os.Args[1:]))
+}
+
+// usageError is a command line that cannot be understood.
+type usageError struct{ error }
+
+func run(ctx context.Context, io streams, args []string) int {
+	if len(args) == 0 {
+		usage(io.err)
+		return exitUsage
+	}
+	switch args[0] {
+	case "help", "-h", "--help":
+		usage(io.out)
+		return exitFine
+	}
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return report(io, c, c.run(ctx, io, args[1:]))
+		}
+	}
+	fmt.Fprintf(io.err, "countersign: there is no subcommand %q\n\n", args[0])
+	usage(io.err)
+	return exitUsage
+}
+
+func report(io streams, c command, err error) int {
+	switch {
+	case err == nil:
+		return exitFine
+	case errors.Is(err, flag.ErrHelp):
+		return exitFine
+	}
+	fmt.Fprintf(io.err, "countersign %s: %v\n", c.name, err)
+	if _, ok := errors.AsType[usageError](err); ok {
+		fmt.Fprintf(io.err, "usage: countersign %s %s\n", c.name, c.args)
+		return exitUsage
+	}
+	if _, ok := errors.AsType[*app.ConfigError](err); ok {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func usage(w io.Writer) {
+	fmt.Fprint(w, "Countersign runs membership changes on cloud systems after a second person signs them off.\n\nusage:\n")
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  countersign %-9s %s\n  %21s %s\n", c.name, c.args, "", c.about)
+	}
+	fmt.Fprint(w, "\nEvery subcommand reads ./countersign.yaml unless --config names another. Secrets come from the environment.\n"+
+		"Exit codes: 0 fine, 1 failed, 2 usage or configuration.\n")
+}
+
+// flags makes a subcommand's flag set, with --config.
+func flags(io streams, c string) (*flag.FlagSet, *string) {
+	fs := flag.NewFlagSet("countersign "+c, flag.ContinueOnError)
+	fs.SetOutput(io.err)
+	return fs, fs.String("config", "countersign.yaml", "the configuration `file`")
+}
+
+// parse reads flags, which may stand before and behind the other arguments, and returns those.
+func parse(fs *flag.FlagSet, args []string) ([]string, error) {
+	var rest []string
+	for {
+		if err := fs.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return nil, err
+			}
+			return nil, usageError{err}
+		}
+		if fs.NArg() == 0 {
+			return rest, nil
+		}
+		rest = append(rest, fs.Arg(0))
+		args = fs.Args()[1:]
+	}
+}
+
+// parseNone is parse for a subcommand that takes flags only.
+func parseNone(fs *flag.FlagSet, args []string) error {
+	rest, err := parse(fs, args)
+	if err == nil && len(rest) > 0 {
+		return usageError{fmt.Errorf("%q was not expected", rest[0])}
+	}
+	return err
+}

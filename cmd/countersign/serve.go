@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime/debug"
+
+	"countersign/cmd/internal/app"
+)
+
+// serve runs the bot until a signal.
+func serve(ctx context.Context, io streams, args []string) error {
+	fs, config := flags(io, "serve")
+	format := fs.String("log-format", "text", "text or json")
+	level := fs.String("log-level", "info", "debug, info, warn or error")
+	if err := parseNone(fs, args); err != nil {
+		return err
+	}
+	var lv slog.Level
+	if err := lv.UnmarshalText([]byte(*level)); err != nil {
+		return usageError{fmt.Errorf("--log-level: %w", err)}
+	}
+	opts := &slog.HandlerOptions{Level: lv}
+	var handler slog.Handler
+	switch *format {
+	case "text":
+		handler = slog.NewTextHandler(io.err, opts)
+	case "json":
+		handler = slog.NewJSONHandler(io.err, opts)
+	default:
+		return usageError{fmt.Errorf("--log-format: %q is neither text nor json", *format)}
+	}
+	log := slog.New(handler)
+	cfg, err := app.LoadConfig(*config)
+	if err != nil {
+		return err
+	}
+	for _, w := range cfg.Warnings {
+		log.Warn("the configuration allows what is probably not meant", "warning", w)
+	}
+	a, err := app.New(ctx, app.Options{Config: cfg, Env: io.env, Logger: log, Step: failpoint(io.env)})
+	if err != nil {
+		return err
+	}
+	log.Info("countersign runs", "pid", os.Getpid(), "version", revision(), "database", cfg.Store.Bolt, "ops", a.OpsAddr())
+	if err := a.Run(ctx); err != nil {
+		return err
+	}
+	log.Info("countersign has stopped")
+	return nil
+}
+
+// revision is the commit that the binary was built from.
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	rev, dirty := "unknown", ""
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			rev = s.Value
+		case "vcs.modified":
+			if s.Value == "true" {
+				dirty = "+changes"
+			}
+		}
+	}
+	return rev + dirty
+}

@@ -1,0 +1,19 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"runtime"
+)
+
+// version prints the commit and the Go that the binary was built with.
+func version(_ context.Context, io streams, args []string) error {
+	fs := flag.NewFlagSet("countersign version", flag.ContinueOnError)
+	fs.SetOutput(io.err)
+	if err := parseNone(fs, args); err != nil {
+		return err
+	}
+	fmt.Fprintf(io.out, "countersign %s %s %s/%s\n", revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return nil
+}

@@ -1,0 +1,160 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"countersign/store"
+	"countersign/store/bolt"
+)
+
+// Client asks for what Control answers: of the running process, or, where none runs, of the file itself.
+type Client struct {
+	http http.Client
+	stop func()
+}
+
+// NewClient returns a client for a configuration. Close it when done.
+func NewClient(ctx context.Context, cfg *Config) (*Client, error) {
+	if conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", cfg.Ops.Socket); err == nil {
+		_ = conn.Close()
+		return clientOf(cfg.Ops.Socket, func() {}), nil
+	}
+	if _, err := os.Stat(cfg.Store.Bolt); err != nil {
+		return nil, fmt.Errorf("countersign does not run on %s, and there is no database: %w", cfg.Ops.Socket, err)
+	}
+	kv, err := bolt.Open(ctx, cfg.Store.Bolt, bolt.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", cfg.Store.Bolt, err)
+	}
+	s, err := store.Open(ctx, kv, store.Options{})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("read %s: %w", cfg.Store.Bolt, err), kv.Close())
+	}
+	c, err := serveFile(ctx, s)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return c, nil
+}
+
+// serveFile answers from an open store on a socket that only this process knows, so that there is one way to ask.
+func serveFile(ctx context.Context, s *store.Store) (*Client, error) {
+	dir, err := os.MkdirTemp("", "countersign")
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, "sock")
+	l, err := listenUnix(ctx, path)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	live, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = (&server{name: "file", l: l, h: Control(s)}).serve(live)
+	}()
+	return clientOf(path, func() {
+		stop()
+		<-done
+		_ = s.Close()
+		_ = os.RemoveAll(dir)
+	}), nil
+}
+
+func clientOf(path string, stop func()) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", path)
+	}
+	return &Client{http: http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}, stop: stop}
+}
+
+// Close lets go of the process or the file.
+func (c *Client) Close() { c.stop() }
+
+// Get asks for a path and returns the answer's body. A refusal's text is the error.
+func (c *Client) get(ctx context.Context, path string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://countersign"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask countersign: %w", err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
+	}
+	defer func() { _ = resp.Body.Close() }()
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
+	return nil, errors.New(strings.TrimSpace(string(text)))
+}
+
+// JSON asks for a path and decodes the answer into v.
+func (c *Client) JSON(ctx context.Context, path string, v any) error {
+	resp, err := c.get(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if err := json.NewDecoder(resp.Body).Decode(v); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	return nil
+}
+
+// Copy streams the answer for a path to w.
+func (c *Client) Copy(ctx context.Context, w io.Writer, path string) error {
+	resp, err := c.get(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return fmt.Errorf("the answer was cut off: %w", err)
+	}
+	return nil
+}
+
+// Backup writes a consistent copy of the database to a new file: whole, or not at all.
+func (c *Client) Backup(ctx context.Context, path string) (err error) {
+	tmp := path + ".part"
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+			_ = os.Remove(tmp)
+		}
+	}()
+	resp, err := c.get(ctx, "/backup")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if _, err := io.Copy(f, resp.Body); err != nil {
+		return fmt.Errorf("the copy was cut off: %w", err)
+	}
+	if resp.Trailer.Get(backupDone) != "yes" {
+		return errors.New("the copy was cut off")
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(tmp, path); err != nil { // unlike a rename, never over an older backup
+		return err
+	}
+	return os.Remove(tmp)
+}
