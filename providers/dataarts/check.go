@@ -29,8 +29,8 @@ const maxRoles = 100
 // Check implements workflow.Provider. `as` is one role or several, comma-separated, by name or ID; a role named twice
 // counts once. A time limit makes sense for what is given, not for what is taken away.
 func (p *Provider) Check(d workflow.Draft) (workflow.Change, error) {
-	if !slices.Contains(Actions(), d.Action) {
-		return workflow.Change{}, workflow.Refuse(workflow.ActionNotHere, string(d.Action), d.System, actionNames())
+	if r := checkAction(d.Action, p.system); r != nil {
+		return workflow.Change{}, r
 	}
 	c := workflow.Change{Action: d.Action, System: d.System, Group: d.Group, Subject: d.Subject, Limit: d.Limit}
 	if r := checkSubject(&c); r != nil {
@@ -43,6 +43,18 @@ func (p *Provider) Check(d workflow.Draft) (workflow.Change, error) {
 		return workflow.Change{}, r
 	}
 	return c, nil
+}
+
+func checkAction(a workflow.Action, system string) *workflow.Refusal {
+	if slices.Contains(Actions(), a) {
+		return nil
+	}
+	switch a {
+	case workflow.Invite, workflow.Resend, workflow.Cancel, workflow.Rename, workflow.Accept, workflow.Reject:
+		return workflow.Refuse(workflow.ActionNotHere, string(a), system, actionNames())
+	default:
+		return workflow.Refuse(workflow.BadAction, string(a), actionNames())
+	}
 }
 
 func checkSubject(c *workflow.Change) *workflow.Refusal {
@@ -64,7 +76,7 @@ func checkAs(c *workflow.Change, d workflow.Draft) *workflow.Refusal {
 			return workflow.Refuse(workflow.AsNotAllowed, string(c.Action))
 		}
 		if d.Limit != 0 {
-			return workflow.Refuse(workflow.NoTimeLimit, string(c.Action), "DataArts Studio")
+			return workflow.Refuse(workflow.NoTimeLimit, string(c.Action), Kind)
 		}
 		return nil
 	}

@@ -73,7 +73,7 @@ func (p *Provider) ask(ctx context.Context, a api) (answer, *problem) {
 	begun := time.Now()
 	_, err = client.Sync(a.req, a.def)
 	p.log.DebugContext(ctx, "cloud call", "system", p.system, "api", a.name, "status", x.status,
-		"request_id", x.requestID, "took", time.Since(begun))
+		"request_id", p.clean(x.requestID), "took", time.Since(begun))
 	if err != nil {
 		return answer{}, p.failed(x, err)
 	}

@@ -73,8 +73,10 @@ func unsent(err error) bool {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return true
 	}
-	_, ok := errors.AsType[*tls.CertificateVerificationError](err)
-	return ok
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return true
+	}
+	return errors.Is(err, http.ErrSchemeMismatch)
 }
 
 // said sorts an answer of status 400 and above. A gateway's 5xx and 408 tell nothing of what stands behind it.
@@ -139,11 +141,11 @@ func secrets(keys ...string) *regexp.Regexp {
 
 // clean makes a vendor's text fit to be stored and shown: without keys and without what was signed, on one line, short.
 func (p *Provider) clean(text string) string {
-	text = strings.ToValidUTF8(text, "\uFFFD")
+	// First what is invisible: a key must not hide behind it.
+	text = strings.Map(printable, strings.ToValidUTF8(text, "\uFFFD"))
 	text = p.redact.ReplaceAllLiteralString(text, "[redacted]")
 	text = canonical.ReplaceAllLiteralString(text, "[canonical request redacted]")
 	text = signature.ReplaceAllLiteralString(text, "[signature redacted]")
-	text = strings.Map(printable, text)
 	if runes := []rune(text); len(runes) > maxText {
 		text = string(runes[:maxText]) + "…"
 	}

@@ -28,17 +28,19 @@ type pager[T any] struct {
 	seen  map[string]bool
 	rows  []T
 	count int
+	size  int // of the largest page
 }
 
 // readAll returns each row once, however the pages overlap, or a fault if what was read cannot be the whole list.
 func readAll[T any](key func(T) string, fetch func(offset int) (page[T], *workflow.Fault)) ([]T, *workflow.Fault) {
 	p := &pager[T]{key: key, seen: map[string]bool{}, count: -1}
-	offset, byPages := 0, false
+	offset, last, byPages := 0, 0, false
 	for range maxPages {
 		pg, f := fetch(offset)
 		if f != nil {
 			return nil, f
 		}
+		p.size = max(p.size, len(pg.Data))
 		fresh, f := p.take(pg)
 		if f != nil {
 			return nil, f
@@ -50,10 +52,11 @@ func readAll[T any](key func(T) string, fetch func(offset int) (page[T], *workfl
 			return p.rows, nil
 		case fresh > 0 && !byPages:
 			offset += len(pg.Data)
-		case fresh > 0, byPages && offset == 1: // where the first page is 1, it repeats page 0
-			offset++
 		case !byPages && len(p.rows) > 0:
-			offset, byPages = 1, true
+			// One page more than there are: where the first is 1, it repeats page 0.
+			offset, last, byPages = 1, (p.count+p.size-1)/p.size+1, true
+		case offset < last && len(pg.Data) > 0:
+			offset++
 		default:
 			return nil, p.disagrees()
 		}

@@ -13,6 +13,9 @@ import (
 	"countersign/workflow"
 )
 
+// Kind is the provider's name in a configuration.
+const Kind = "dataarts"
+
 // Options configure one system: an account's project and the DataArts Studio instance in it.
 type Options struct {
 	// System is the name that people give the system.
@@ -93,8 +96,8 @@ func usable(what, key string) error {
 	if key == "" {
 		return fmt.Errorf("no %s", what)
 	}
-	if strings.ContainsFunc(key, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		return fmt.Errorf("the %s has blanks or control characters in it", what)
+	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r >= unicode.MaxASCII }) {
+		return fmt.Errorf("the %s has a blank, a line end or another character in it that no key has", what)
 	}
 	return nil
 }
