@@ -28,7 +28,7 @@ type pager[T any] struct {
 	seen  map[string]bool
 	rows  []T
 	count int
-	size  int // of the largest page
+	size  int // of the first page
 }
 
 // readAll returns each row once, however the pages overlap, or a fault if what was read cannot be the whole list.
@@ -40,7 +40,9 @@ func readAll[T any](key func(T) string, fetch func(offset int) (page[T], *workfl
 		if f != nil {
 			return nil, f
 		}
-		p.size = max(p.size, len(pg.Data))
+		if p.size == 0 {
+			p.size = len(pg.Data)
+		}
 		fresh, f := p.take(pg)
 		if f != nil {
 			return nil, f

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -27,6 +28,7 @@ type Server struct {
 	opts Options
 	url  string
 	http *http.Server
+	l    net.Listener
 	done chan struct{} // closed by Close: ends delays
 	once sync.Once
 
@@ -52,7 +54,7 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	s := &Server{now: o.Now, opts: o, url: "http://" + l.Addr().String(), done: make(chan struct{})}
+	s := &Server{now: o.Now, opts: o, url: "http://" + l.Addr().String(), l: l, done: make(chan struct{})}
 	s.Reset()
 	s.http = &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.http.Serve(l) }() // ends with Close
@@ -64,16 +66,28 @@ func (s *Server) URL() string { return s.url }
 
 // Close ends the server and every call that still waits.
 func (s *Server) Close() error {
-	s.once.Do(func() { close(s.done) })
-	return s.http.Close()
+	s.once.Do(func() {
+		close(s.done)
+		// http.Server closes only a listener that Serve has got to see, and that runs in a goroutine.
+		_ = s.l.Close()
+	})
+	if err := s.http.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
 }
 
 // Handler is the server without its listener.
 func (s *Server) Handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/_emu/", s.control())
-	mux.HandleFunc("/", s.serve)
-	return mux
+	control := s.control()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// No ServeMux here: it would redirect a path that is not clean, where the gateway says 404.
+		if strings.HasPrefix(r.URL.Path, "/_emu/") {
+			control.ServeHTTP(w, r)
+			return
+		}
+		s.serve(w, r)
+	})
 }
 
 // Reset returns to the seed, and forgets calls and faults.
