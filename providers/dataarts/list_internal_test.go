@@ -18,6 +18,9 @@ func TestReadAll_WholeOrNotAtAll(t *testing.T) {
 		mode := rapid.SampledFrom([]string{"records", "pages", "pages from 1"}).Draw(t, "mode")
 		overlap := rapid.IntRange(0, 2).Draw(t, "overlap")
 		wrong := rapid.SampledFrom([]int{0, 0, 0, -1, 1}).Draw(t, "wrong")
+		if wrong < 0 && (mode != "records" || size < pageSize) {
+			wrong = 1 // a count that is too low is seen only by the rows that exceed it
+		}
 		fetches := 0
 		rows, f := readAll(strconv.Itoa, func(offset int) (page[int], *workflow.Fault) {
 			fetches++
