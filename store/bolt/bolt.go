@@ -272,7 +272,7 @@ func (d *DB) Close() (err error) {
 	d.closing.Do(func() {
 		d.seq.close()
 		if p := d.poison.Load(); p != nil && p.stuck {
-			err = d.file.Close() // gives back the lock on the file; bbolt's own Close would wait for ever
+			err = drop(d.file) // bbolt's own Close would wait for ever
 			return
 		}
 		err = d.db.Close()

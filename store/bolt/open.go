@@ -96,7 +96,7 @@ func (d *DB) openFile(opts Options) error {
 		return nil
 	}
 	if errors.Is(err, ErrDamaged) && d.file != nil {
-		_ = d.file.Close()
+		_ = drop(d.file)
 	}
 	return explain(d.path, err)
 }
@@ -264,7 +264,7 @@ func (d *DB) checkSequence(ctx context.Context, id []byte, log *slog.Logger) err
 // abandon closes a file that was opened and then refused.
 func (d *DB) abandon(why error) {
 	if errors.Is(why, ErrDamaged) {
-		_ = d.file.Close() // bbolt may hold its own locks
+		_ = drop(d.file) // bbolt may hold its own locks
 		return
 	}
 	_ = d.db.Close()

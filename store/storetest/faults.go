@@ -2,7 +2,10 @@ package storetest
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"sync/atomic"
 
 	"countersign/store"
@@ -94,4 +97,33 @@ func (c *Crashing) Commit(ctx context.Context, txn store.Txn) (uint64, error) {
 		}
 	}
 	return 0, ErrCrash
+}
+
+// WithFormat makes a KV look as if a program that knows the given format of the store had written it.
+func WithFormat(kv store.KV, format int) store.KV { return otherFormat{kv, format} }
+
+type otherFormat struct {
+	store.KV
+	format int
+}
+
+// Get implements store.KV.
+func (o otherFormat) Get(ctx context.Context, keys ...[]byte) ([]store.Item, error) {
+	items, err := o.KV.Get(ctx, keys...)
+	for i, it := range items {
+		if string(it.Key) == "mformat" {
+			items[i].Value = Seal(it.Key, fmt.Appendf(nil, `{"format":%d}`, o.format))
+		}
+	}
+	return items, err
+}
+
+// Seal puts a payload in the envelope that the store puts around every value: version 1, CRC-32C of key, version and
+// payload, payload. Tests that forge what a program with a bug or a person with a tool may have written need it.
+func Seal(key, payload []byte) []byte {
+	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	sum.Write(key)
+	sum.Write([]byte{1})
+	sum.Write(payload)
+	return append(binary.BigEndian.AppendUint32([]byte{1}, sum.Sum32()), payload...)
 }
