@@ -24,6 +24,7 @@
 //   - A user is added with what IAM's ShowUser says of them, where the account may read it, else with the ID alone.
 //   - Whether offset counts records or pages: reading copes with either.
 //   - What becomes of an update of somebody who is not a member: it is refused here, without a call.
+//   - Whether a count that is too low may come with a page shorter than asked for: that much of a list is believed.
 //   - Roles of one's own making have IDs that only ListWorkspaceRoles tells. An ID that looks like one is accepted as
 //     typed, and is checked against that list by Read.
 package dataarts

@@ -47,6 +47,7 @@ type Provider struct {
 	access   string
 	secret   string
 	base     http.RoundTripper
+	own      *http.Transport // base, unless Options brought one
 	log      *slog.Logger
 	redact   *regexp.Regexp
 }
@@ -71,7 +72,8 @@ func New(o Options) (*Provider, error) {
 		redact: secrets(o.AccessKey, o.SecretKey),
 	}
 	if p.base == nil {
-		p.base = transport()
+		p.own = transport()
+		p.base = p.own
 	}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
@@ -107,10 +109,11 @@ func Actions() []workflow.Action {
 	return []workflow.Action{workflow.Add, workflow.SetRole, workflow.RemoveOne}
 }
 
-// Close gives up the idle connections of a transport of the provider's own making or not; calls are not disturbed.
+// Close gives up idle connections, if the transport is the provider's own. Calls in flight are not disturbed, and later
+// ones are still possible.
 func (p *Provider) Close() {
-	if c, ok := p.base.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
+	if p.own != nil {
+		p.own.CloseIdleConnections()
 	}
 }
 
