@@ -177,7 +177,7 @@ func (p *parser) whoList(t token) *workflow.Refusal {
 		}
 		list += next.text
 	}
-	for _, who := range strings.Split(list, ",") {
+	for who := range strings.SplitSeq(list, ",") {
 		if strings.TrimSpace(who) == "" {
 			return workflow.Refuse(workflow.EmptyItem)
 		}

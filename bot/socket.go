@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
+	"log" //nolint:depguard // slack-go takes no other logger; what it says is told by its events.
 	"time"
 
 	"github.com/slack-go/slack"
@@ -31,7 +31,6 @@ const (
 func (b *Bot) RunSocket(ctx context.Context) error {
 	socket, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	//nolint:depguard // slack-go takes no other logger; what it says is told by its events.
 	smc := socketmode.New(b.client, socketmode.OptionLog(log.New(io.Discard, "", 0)))
 	ended := make(chan error, 1)
 	go func() { ended <- smc.RunContext(socket) }()

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Everyone, as a requester, is every full member of the workspaces whose members may act.
+// Everyone as a requester is every full member of the workspaces whose members may act.
 const Everyone = "*"
 
 // Policy is who may ask for what, and who decides. The first rule that matches a change and its requester decides; none
@@ -181,7 +181,7 @@ func (p Policy) judges(r Request) ([]Rule, bool) {
 
 // MayDecide refuses an actor who is no approver of the request under each of its rules.
 func (p Policy) MayDecide(r Request, a Actor) *Refusal {
-	if a.Person.User == r.Requester.User {
+	if a.User == r.Requester.User {
 		return Refuse(OwnRequest)
 	}
 	rules, ok := p.judges(r)

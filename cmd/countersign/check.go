@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"countersign/cmd/internal/app"
@@ -62,15 +63,14 @@ func inWords(r workflow.Rule) string {
 }
 
 func everyone(list []string) string {
-	for _, id := range list {
-		if id == workflow.Everyone {
-			return "every full member"
-		}
-	}
-	if len(list) == 0 {
+	switch {
+	case slices.Contains(list, workflow.Everyone):
+		return "every full member"
+	case len(list) == 0:
 		return "nobody"
+	default:
+		return strings.Join(list, ", ")
 	}
-	return strings.Join(list, ", ")
 }
 
 func anything[T ~string](list []T, none string) string {

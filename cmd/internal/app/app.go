@@ -68,7 +68,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a := &App{o: o, cfg: o.Config, log: o.Logger, metrics: newMetrics()}
 	defer func() {
 		if err != nil {
-			a.close()
+			err = errors.Join(err, a.close())
 		}
 	}()
 	secrets, err := readSecrets(o.Config, o.Env)
