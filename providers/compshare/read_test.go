@@ -157,12 +157,16 @@ func TestProvider_ReadFaults(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			m, err := says(t, tt.body).Read(t.Context(), change(workflow.Cancel, "50002"))
-			f, ok := errors.AsType[*workflow.Fault](err)
-			if !ok || f.Class != tt.class || f.Code != tt.code || f.Error() == "" {
-				t.Errorf("Read = %+v, %#v, want class %s and code %q", m, err, tt.class, tt.code)
+			p := says(t, tt.body)
+			_, read := p.Read(t.Context(), change(workflow.Cancel, "50002"))
+			_, listed := p.Members(t.Context(), "1001")
+			for _, err := range []error{read, listed} {
+				f, ok := errors.AsType[*workflow.Fault](err)
+				if !ok || f.Class != tt.class || f.Code != tt.code || f.Error() == "" {
+					t.Errorf("error %#v, want class %s and code %q", err, tt.class, tt.code)
+				}
+				assertNoSecret(t, err)
 			}
-			assertNoSecret(t, err)
 		})
 	}
 }
