@@ -200,8 +200,8 @@ func TestProvider_ConcurrentFirstUse(t *testing.T) {
 	}
 }
 
-// The SDK logs failed calls, whole bodies too, to standard output.
-func TestProvider_PrintsNothing(t *testing.T) { //nolint:paralleltest // it exchanges the process's standard output
+// The SDK logs failed calls, whole bodies too, to standard output. Not parallel: it exchanges the process's own.
+func TestProvider_PrintsNothing(t *testing.T) {
 	out, err := os.Create(t.TempDir() + "/out")
 	if err != nil {
 		t.Fatal(err)
