@@ -135,11 +135,11 @@ func (b *batch) readOld(ctx context.Context, kv KV, limit int) (err error) {
 // judge decides whether p can be stored.
 func (b *batch) judge(p *pending) verdict {
 	if p.delivery != "" {
-		key := string(claimKey(p.claimID))
-		if c, ok := b.claimed[key]; ok {
+		key := claimKey(p.claimID)
+		if c, ok := b.claimed[string(key)]; ok {
 			return verdict{err: &workflow.DuplicateError{Delivery: p.delivery, Numbers: c.Numbers}}
 		}
-		if numbers, ok := b.claims[key]; ok {
+		if numbers, ok := b.claims[string(key)]; ok {
 			return verdict{err: &workflow.DuplicateError{Delivery: p.delivery, Numbers: numbers}, tentative: true}
 		}
 	}

@@ -145,7 +145,7 @@ func checkFormat(it Item) error {
 
 func (s *Store) create(ctx context.Context) error {
 	var id [16]byte
-	rand.Read(id[:]) //nolint:errcheck // crypto/rand.Read never fails
+	rand.Read(id[:]) // never fails
 	f, err := json.Marshal(format{Format: formatVersion, ID: hex.EncodeToString(id[:]), Created: s.opts.Now().UTC()})
 	if err != nil {
 		return fmt.Errorf("format record: %w", err)

@@ -1,3 +1,5 @@
+//go:build linux
+
 package bolt_test
 
 import (
@@ -16,8 +18,6 @@ import (
 	"countersign/store/storetest"
 	"countersign/workflow"
 )
-
-var alice = workflow.Person{User: "U0ALICE", Team: "T0ONE"}
 
 // BenchmarkCommit stores submitted requests, as a slash command does: reserve, record, three indexes, audit entry,
 // delivery claim, fsync. commits/raw_sync compares its rate with that of appending as many bytes to a file with fdatasync,

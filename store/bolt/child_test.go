@@ -21,6 +21,8 @@ import (
 	"countersign/workflow"
 )
 
+var alice = workflow.Person{User: "U0ALICE", Team: "T0ONE"}
+
 // child is this test binary in another role.
 func child(t *testing.T, role, path string) *exec.Cmd {
 	t.Helper()

@@ -88,13 +88,11 @@ func guard(path string, f func() error) (err error) {
 // not grow, or when a page could not be written. An fsync that finds no room is not among them: what the disk then
 // holds is unknown.
 func (d *DB) isFull(err error) bool {
-	var write *os.PathError
-	if errors.As(err, &write) {
+	if write, ok := errors.AsType[*os.PathError](err); ok {
 		return fullErrno(write.Err)
 	}
-	var sync syscall.Errno
-	if errors.As(err, &sync) {
-		return false
+	if _, ok := errors.AsType[syscall.Errno](err); ok {
+		return false // of an fsync
 	}
 	// When bbolt cannot make the file longer it keeps the reason to itself, so the same is tried once more. Nothing has
 	// been written then. If there is room again, the reason stays unknown, and nothing is taken for granted.

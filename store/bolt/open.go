@@ -306,7 +306,7 @@ func initialise(path string) error {
 			return err
 		}
 		id := make([]byte, idSize)
-		rand.Read(id) //nolint:errcheck // crypto/rand.Read never fails
+		rand.Read(id) // never fails
 		if err := b.Put(idName, id); err != nil {
 			return err
 		}

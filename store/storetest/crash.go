@@ -22,9 +22,9 @@ func testCrash(t *testing.T, _ Engine, newEngine func(*testing.T) Engine) {
 		for at := int64(1); ; at++ {
 			name := fmt.Sprintf("at %d, after %t", at, after)
 			e := newEngine(t)
-			crashing := &Crashing{KV: mustOpenKV(t, e), At: at, After: after}
-			acked, err := course(t, crashing)
-			if errClose := crashing.KV.Close(); errClose != nil {
+			kv := mustOpenKV(t, e)
+			acked, err := course(t, &Crashing{KV: kv, At: at, After: after})
+			if errClose := kv.Close(); errClose != nil {
 				t.Fatal(errClose)
 			}
 			if err == nil {
