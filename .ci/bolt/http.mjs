@@ -14,6 +14,7 @@ listeners(app, seen);
 const server = await app.start({ port: 0, host: '127.0.0.1' });
 const url = `http://127.0.0.1:${server.address().port}/slack`;
 await emu('http', { commands: url, interactions: url });
+await emu('handshake', {});
 await conversation(seen);
 
 // post sends what a forger might; the emulator's own deliveries above are the honest ones.

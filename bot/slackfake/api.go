@@ -72,30 +72,35 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	if s.faultBefore(w, r, c, fault) {
 		return
 	}
-	s.mu.Lock()
-	c.now = s.now()
-	out, wait, err := c.decide(bad)
-	if err == nil && fault != nil && fault.instead() {
-		err = fail(fault.Code)
-	}
-	status := http.StatusOK
-	body := c.body(out, err)
-	if wait > 0 {
-		status = http.StatusTooManyRequests
-		w.Header().Set("Retry-After", fmt.Sprint(wait))
-	}
-	s.record(c, status, body, fault)
-	w.Header().Set("X-OAuth-Scopes", strings.Join(s.st.Scopes, ","))
-	w.Header().Set("X-Accepted-OAuth-Scopes", strings.Join(methods[c.method].scopes, ","))
-	w.Header().Set("X-Slack-Req-Id", s.st.id("req"))
-	s.mu.Unlock()
+	status, body := s.answerAPI(w.Header(), c, bad, fault)
 	raw, _ := json.Marshal(body)
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Type", jsonType)
 	if s.faultAfter(w, r, fault, raw) {
 		return
 	}
 	w.WriteHeader(status)
 	_, _ = w.Write(raw)
+}
+
+// answerAPI carries a call out under the lock.
+func (s *Server) answerAPI(h http.Header, c *apiCall, bad *apiError, fault *Fault) (status int, body map[string]any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.now = s.now()
+	out, wait, err := c.decide(bad)
+	if err == nil && fault != nil && fault.instead() {
+		err = fail(fault.Code)
+	}
+	status, body = http.StatusOK, c.body(out, err)
+	if wait > 0 {
+		status = http.StatusTooManyRequests
+		h.Set("Retry-After", fmt.Sprint(wait))
+	}
+	s.record(c, status, body, fault)
+	h.Set("X-OAuth-Scopes", strings.Join(s.st.Scopes, ","))
+	h.Set("X-Accepted-OAuth-Scopes", strings.Join(methods[c.method].scopes, ","))
+	h.Set("X-Slack-Req-Id", s.st.id("req"))
+	return status, body
 }
 
 // decide runs the checks in the order that Slack runs them, then the method. wait is a Retry-After in seconds.

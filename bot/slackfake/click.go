@@ -35,9 +35,7 @@ type ClickInput struct {
 
 // Click presses an element that is there now, or with Stale one that was, and waits for the acknowledgement.
 func (s *Server) Click(ctx context.Context, in ClickInput) (Ack, error) {
-	s.mu.Lock()
-	payload, err := s.clickPayload(in)
-	s.mu.Unlock()
+	payload, err := locked(s, in, s.clickPayload)
 	if err != nil {
 		return Ack{}, err
 	}

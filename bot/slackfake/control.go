@@ -3,6 +3,7 @@ package slackfake
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -31,6 +32,9 @@ func (s *Server) routeControl() {
 	handle("POST /_emu/seed", post(func(_ context.Context, in controlSeed) (any, error) { s.controlSeed(in); return nil, nil }))
 	handle("POST /_emu/reset", func(*http.Request) (any, error) { s.Reset(); return nil, nil })
 	handle("POST /_emu/http", post(func(_ context.Context, t HTTPTarget) (any, error) { s.SetHTTP(t); return nil, nil }))
+	handle("POST /_emu/handshake", func(r *http.Request) (any, error) {
+		return nil, errors.Join(s.VerifyURL(r.Context()), s.CheckSSL(r.Context()))
+	})
 	handle("POST /_emu/disconnect", post(func(_ context.Context, in struct {
 		Reason string `json:"reason"`
 	},

@@ -23,12 +23,19 @@ func (s *Server) OpenHome(ctx context.Context, user string) (Ack, error) {
 
 // Event tells the app of an event of the Events API; event_ts and the outer parts are added.
 func (s *Server) Event(ctx context.Context, event map[string]any) (Ack, error) {
+	payload := s.eventPayload(event)
+	return s.deliver(ctx, delivery{kind: "events_api", payload: payload}, nil)
+}
+
+func (s *Server) eventPayload(inner map[string]any) map[string]any {
 	s.mu.Lock()
-	event = maps.Clone(event)
+	defer s.mu.Unlock()
+	event := map[string]any{}
+	maps.Copy(event, inner)
 	if event["event_ts"] == nil {
 		event["event_ts"] = s.st.ts("events", s.now())
 	}
-	payload := map[string]any{
+	return map[string]any{
 		"token": "deprecated", "team_id": s.st.Team.ID, "api_app_id": s.st.AppID, "event": event,
 		"type": "event_callback", "event_id": s.st.id("Ev"), "event_time": s.now().Unix(), "is_ext_shared_channel": false,
 		"authorizations": []any{map[string]any{
@@ -36,8 +43,6 @@ func (s *Server) Event(ctx context.Context, event map[string]any) (Ack, error) {
 			"is_enterprise_install": false,
 		}},
 	}
-	s.mu.Unlock()
-	return s.deliver(ctx, delivery{kind: "events_api", payload: payload}, nil)
 }
 
 // Say posts a message as a person, top-level or into a thread. The app is not told of it.

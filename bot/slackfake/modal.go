@@ -22,14 +22,12 @@ type SubmitInput struct {
 
 // Submit fills a modal in, sends it, and applies the answer: close, errors, update, push or clear.
 func (s *Server) Submit(ctx context.Context, in SubmitInput) (Ack, error) {
-	s.mu.Lock()
-	v, payload, err := s.submitPayload(in)
-	s.mu.Unlock()
+	form, err := locked(s, in, s.submitPayload)
 	if err != nil {
 		return Ack{}, err
 	}
-	land := func(a *Ack) { s.landSubmit(v, a) }
-	return s.deliver(ctx, delivery{kind: "interactive", payload: payload, answers: true}, land)
+	land := func(a *Ack) { s.landSubmit(form.view, a) }
+	return s.deliver(ctx, delivery{kind: "interactive", payload: form.payload, answers: true}, land)
 }
 
 func (s *Server) modal(user, id string) (*View, error) {
@@ -43,30 +41,36 @@ func (s *Server) modal(user, id string) (*View, error) {
 	return v, nil
 }
 
-func (s *Server) submitPayload(in SubmitInput) (*View, map[string]any, error) {
+// submission is a filled-in modal and the payload that tells of it.
+type submission struct {
+	view    *View
+	payload map[string]any
+}
+
+func (s *Server) submitPayload(in SubmitInput) (submission, error) {
 	v, err := s.modal(in.User, in.ViewID)
 	if err != nil {
-		return nil, nil, fmt.Errorf("submit: %w", err)
+		return submission{}, fmt.Errorf("submit: %w", err)
 	}
 	if v.Type != "modal" || v.Raw["submit"] == nil && !in.Force {
-		return nil, nil, fmt.Errorf("submit: view %s has no submit button", v.ID)
+		return submission{}, fmt.Errorf("submit: view %s has no submit button", v.ID)
 	}
 	for block, actions := range in.Values {
 		for action, typed := range actions {
 			if err := v.fill(block, action, typed); err != nil {
-				return nil, nil, fmt.Errorf("submit: %w", err)
+				return submission{}, fmt.Errorf("submit: %w", err)
 			}
 		}
 	}
 	if block := missing(v.Blocks, v.State); block != "" && !in.Force {
-		return nil, nil, fmt.Errorf("submit: the client asks to complete the required field %q", block)
+		return submission{}, fmt.Errorf("submit: the client asks to complete the required field %q", block)
 	}
 	payload := s.interaction("view_submission", s.st.Users[in.User])
 	id, _ := payload["trigger_id"].(string)
 	s.st.Triggers[id].View = v.ID
 	payload["view"], payload["response_urls"] = v.wire(s.st), []any{}
 	overlay(payload, in.Patch)
-	return v, payload, nil
+	return submission{v, payload}, nil
 }
 
 func (v *View) fill(block, action string, typed any) error {
@@ -190,9 +194,7 @@ type SuggestInput struct {
 
 // Suggest asks the app for options; they are in the Ack's payload.
 func (s *Server) Suggest(ctx context.Context, in SuggestInput) (Ack, error) {
-	s.mu.Lock()
-	payload, err := s.suggestPayload(in)
-	s.mu.Unlock()
+	payload, err := locked(s, in, s.suggestPayload)
 	if err != nil {
 		return Ack{}, err
 	}

@@ -26,13 +26,19 @@ type SlashInput struct {
 // Slash types a command and waits for what the person sees at once. The error is for what no person could do: an
 // unknown user or channel, or a context that ended. What Slack would show is in [Ack].
 func (s *Server) Slash(ctx context.Context, in SlashInput) (Ack, error) {
-	s.mu.Lock()
-	payload, err := s.slashPayload(in)
-	s.mu.Unlock()
+	payload, err := locked(s, in, s.slashPayload)
 	if err != nil {
 		return Ack{}, err
 	}
 	return s.deliver(ctx, delivery{kind: "slash_commands", payload: payload, answers: true}, s.showSlash(in.User, in.Channel))
+}
+
+// locked runs f under the lock, and gives it back whatever f does: a panic is net/http's to report, not a reason to
+// hang.
+func locked[A, B any](s *Server, in A, f func(A) (B, error)) (B, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return f(in)
 }
 
 func (s *Server) slashPayload(in SlashInput) (map[string]any, error) {
@@ -80,6 +86,8 @@ func or(a, b string) string {
 // channelName is the name in payloads, where Slack does not tell those of private places.
 func channelName(ch *Channel) string {
 	switch {
+	case ch == nil:
+		return ""
 	case ch.IsIM:
 		return "directmessage"
 	case ch.IsPrivate:

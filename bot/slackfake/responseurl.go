@@ -50,17 +50,22 @@ func (s *Server) serveResponseURL(w http.ResponseWriter, r *http.Request) {
 	if s.faultBefore(w, r, c, fault) {
 		return
 	}
-	s.mu.Lock()
-	c.now = s.now()
-	status, body := c.respond(r.URL.Path, err != nil)
-	s.record(c, status, map[string]any{"ok": status == http.StatusOK, "body": body}, fault)
-	s.mu.Unlock()
+	status, body := s.answerResponse(c, r.URL.Path, err != nil, fault)
 	if s.faultAfter(w, r, fault, []byte(body)) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = io.WriteString(w, body)
+}
+
+func (s *Server) answerResponse(c *apiCall, path string, badJSON bool, fault *Fault) (int, string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.now = s.now()
+	status, body := c.respond(path, badJSON)
+	s.record(c, status, map[string]any{"ok": status == http.StatusOK, "body": body}, fault)
+	return status, body
 }
 
 func (c *apiCall) respond(path string, badJSON bool) (int, string) {

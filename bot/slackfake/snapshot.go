@@ -2,6 +2,7 @@ package slackfake
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -20,11 +21,32 @@ func (s *Server) Restore(snapshot []byte) error {
 		return fmt.Errorf("restore: %w", err)
 	}
 	if st.Team.ID == "" || st.Users[st.BotUser] == nil {
-		return fmt.Errorf("restore: no workspace in the snapshot")
+		return errors.New("restore: no workspace in the snapshot")
 	}
+	st.fillMaps()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.st = st
 	s.changed()
 	return nil
+}
+
+// fillMaps replaces the maps that a snapshot set to null.
+func (st *state) fillMaps() {
+	fillMap(&st.Users)
+	fillMap(&st.Groups)
+	fillMap(&st.Channels)
+	fillMap(&st.Messages)
+	fillMap(&st.LastTS)
+	fillMap(&st.Views)
+	fillMap(&st.Stacks)
+	fillMap(&st.Homes)
+	fillMap(&st.Triggers)
+	fillMap(&st.Responses)
+}
+
+func fillMap[K comparable, V any](m *map[K]V) {
+	if *m == nil {
+		*m = map[K]V{}
+	}
 }
