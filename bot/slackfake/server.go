@@ -95,7 +95,7 @@ func newServer(o Options) (*Server, error) {
 	if o.PingInterval == 0 {
 		o.PingInterval = 10 * time.Second
 	}
-	valid, err := newValidator()
+	valid, err := theValidator()
 	if err != nil {
 		return nil, fmt.Errorf("block schema: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
@@ -24,6 +25,9 @@ type validator struct{ message, modal, home *jsonschema.Schema }
 type problem struct{ message, pointer, constraint string }
 
 func (p problem) String() string { return fmt.Sprintf("%s [json-pointer:%s]", p.message, p.pointer) }
+
+// theValidator is compiled once: it takes longer than a server's start and never changes.
+var theValidator = sync.OnceValues(newValidator)
 
 func newValidator() (*validator, error) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(blockSchema))
