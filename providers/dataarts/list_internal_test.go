@@ -84,3 +84,19 @@ func TestReadAll_EndsWithAServerThatDoesNot(t *testing.T) {
 		t.Errorf("fault %+v", f)
 	}
 }
+
+// Somebody leaves from the first page while the second is fetched: the rows then agree with the last count, but one
+// that moved up was never seen, and one that left was.
+func TestReadAll_SomebodyLeavesMeanwhile(t *testing.T) {
+	rows, f := readAll(strconv.Itoa, func(offset int) (page[int], *workflow.Fault) {
+		members := numbers(0, 150)
+		if offset > 0 {
+			members = members[1:]
+		}
+		count := len(members)
+		return page[int]{Count: &count, Data: members[min(offset, count):min(offset+pageSize, count)]}, nil
+	})
+	if f == nil {
+		t.Errorf("%d rows are believed", len(rows))
+	}
+}

@@ -48,7 +48,7 @@ func TestApply_AnswersBelow400(t *testing.T) {
 		"302":                     {302, `{"is_success":true}`, workflow.Unclear, "HTTP 302 without the documented answer"},
 		"304":                     {304, ``, workflow.Unclear, "HTTP 304 without the documented answer"},
 		"307":                     {307, `{"is_success":true}`, workflow.Unclear, "HTTP 307 without the documented answer"},
-		"a success that is large": {200, `{"is_success":true,"message":"` + strings.Repeat("x", 1<<20) + `"}`, workflow.Unclear, ""},
+		"a success that is large": {200, `{"is_success":true,"message":"` + strings.Repeat("x", 1<<20) + `"}`, workflow.Unclear, "no usable answer: the answer is too large"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
