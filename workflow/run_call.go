@@ -114,19 +114,20 @@ func (r *Runner) dispatch(ctx context.Context, log *slog.Logger, sys System, req
 }
 
 // learned turns the outcome of a call into a command. An unclear one is looked up at once: most are settled before
-// anybody sees them.
+// anybody sees them. So is a refusal for the membership's state, which may be that somebody else has just made it so.
 func (r *Runner) learned(ctx context.Context, sys System, req Request, out Outcome) Command {
-	switch out.Verdict {
-	case Applied:
+	if out.Verdict == Applied {
 		return Command{Verb: Succeed, Via: "provider", Outcome: out}
-	case Refused:
-		return Command{Verb: Fail, Via: "provider", Outcome: out}
-	default:
+	}
+	if out.Verdict == Unclear || out.Fault != nil && out.Fault.Class == ClassState {
 		if m, err := r.read(ctx, sys, req); err == nil && m.Fit == Satisfied && !m.Blind {
 			return Command{Verb: Succeed, Via: "provider", Outcome: out, ReadBack: true, Membership: m}
 		}
-		return Command{Verb: Lose, Via: "provider", Outcome: out}
 	}
+	if out.Verdict == Refused {
+		return Command{Verb: Fail, Via: "provider", Outcome: out}
+	}
+	return Command{Verb: Lose, Via: "provider", Outcome: out}
 }
 
 // settle looks up what became of a call whose outcome is unclear.
