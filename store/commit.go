@@ -22,7 +22,7 @@ func (s *Store) Commit(ctx context.Context, c workflow.Commit) ([]workflow.Revis
 	if err != nil {
 		return nil, fmt.Errorf("commit: %w", err)
 	}
-	if err := s.enqueue(p); err != nil {
+	if err := s.enqueue(ctx, p); err != nil {
 		return nil, fmt.Errorf("commit: %w", err)
 	}
 	if err := p.wait(ctx, s.opts.MaxWait); err != nil {
@@ -191,7 +191,10 @@ func (s *Store) readReplaced(ctx context.Context, p *pending) error {
 	return nil
 }
 
-func (s *Store) enqueue(p *pending) error {
+func (s *Store) enqueue(ctx context.Context, p *pending) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", workflow.ErrBusy, context.Cause(ctx))
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.closed {

@@ -200,6 +200,18 @@ func TestCommit_FailureReachesAllOfTheBatch(t *testing.T) {
 	})
 }
 
+func TestCommit_ContextEndedBefore(t *testing.T) {
+	_, kv := memory(t)
+	s := open(t, kv, store.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for n := range workflow.Number(20) { // not left to chance
+		if _, err := s.Commit(ctx, submission(n+1)); !errors.Is(err, workflow.ErrBusy) || !errors.Is(err, context.Canceled) {
+			t.Errorf("commit: %v, want ErrBusy", err)
+		}
+	}
+}
+
 func TestCommit_GivesUpOnFasterReplicas(t *testing.T) {
 	_, kv := memory(t)
 	h := &hooked{KV: kv}

@@ -233,6 +233,7 @@ func (d *DB) Snapshot(ctx context.Context, w io.Writer) error {
 	}
 	defer f.Close()           //nolint:errcheck // it is thrown away
 	defer os.Remove(f.Name()) //nolint:errcheck // as above
+	_ = os.Remove(f.Name())   // where an open file may lose its name, a crash leaves nothing behind
 	if err := d.copyTo(ctx, f); err != nil {
 		return fmt.Errorf("copy for the backup: %w", err)
 	}

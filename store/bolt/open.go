@@ -3,20 +3,15 @@ package bolt
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math"
 	"os"
-	"path/filepath"
 	"syscall"
-	"time"
 
 	"go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 
 	"countersign/store"
 )
@@ -127,90 +122,6 @@ func (d *DB) openRaw(path string, flag int, mode os.FileMode) (*os.File, error) 
 	return f, nil
 }
 
-// checkSize refuses an empty file, and one that is shorter than its newest meta page says: bbolt would read behind its
-// end sooner or later.
-func checkSize(f *os.File) error {
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return ErrForeign
-	}
-	if info.Size() == 0 {
-		return ErrEmpty
-	}
-	if want := promisedSize(f); info.Size() < want {
-		return fmt.Errorf("%w: it has %d bytes of at least %d", ErrDamaged, info.Size(), want)
-	}
-	return nil
-}
-
-// A meta page, as bbolt lays it out: a header of 16 bytes, then magic, version, page size and flags (4 bytes each), root
-// (16), freelist, end, transaction and checksum (8 each), in the byte order of the machine.
-const (
-	magic       = 0xED0CDAED
-	magicAt     = 16
-	pageSizeAt  = 24
-	endAt       = 56
-	txAt        = 64
-	metaSize    = 80
-	maxPageSize = 1 << 16
-)
-
-// promisedSize is the size that the newest meta page promises; 0 if there is none that can be read. Whether the page
-// is whole is bbolt's to judge.
-func promisedSize(f io.ReaderAt) int64 {
-	var size int64
-	var newest uint64
-	for _, at := range []int64{0, pageSize} {
-		b := make([]byte, metaSize)
-		if _, err := f.ReadAt(b, at); err != nil || binary.NativeEndian.Uint32(b[magicAt:]) != magic {
-			continue
-		}
-		ps, tx := binary.NativeEndian.Uint32(b[pageSizeAt:]), binary.NativeEndian.Uint64(b[txAt:])
-		if end := binary.NativeEndian.Uint64(b[endAt:]); tx >= newest && ps <= maxPageSize && end < math.MaxInt64/maxPageSize {
-			newest, size = tx, int64(end)*int64(ps)
-		}
-	}
-	return size
-}
-
-// explain makes an error of bbolt's Open one of ours.
-func explain(path string, err error) error {
-	switch {
-	case errors.Is(err, berrors.ErrTimeout):
-		return ErrInUse
-	case errors.Is(err, berrors.ErrVersionMismatch):
-		return fmt.Errorf("%w: %w", ErrNewer, err)
-	case errors.Is(err, berrors.ErrInvalid) && !looksLikeBolt(path):
-		return fmt.Errorf("%w: %w", ErrForeign, err)
-	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum):
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
-	default:
-		return err
-	}
-}
-
-// looksLikeBolt tells a database whose meta pages are gone (zeros, or a magic number that is still there) from a file of
-// another kind.
-func looksLikeBolt(path string) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close() //nolint:errcheck // only read
-	for _, at := range []int64{0, pageSize} {
-		b := make([]byte, metaSize)
-		n, _ := f.ReadAt(b, at)
-		blank := bytes.Equal(b[:n], make([]byte, n)) && n == metaSize
-		if blank || binary.NativeEndian.Uint32(b[magicAt:]) == magic {
-			return true
-		}
-	}
-	return false
-}
-
 // identify reads what the file is and returns its id.
 func (d *DB) identify() ([]byte, error) {
 	var id []byte
@@ -268,62 +179,4 @@ func (d *DB) abandon(why error) {
 		return
 	}
 	_ = d.db.Close()
-}
-
-// create makes a new database under a name of its own, and gives it the right one only when it is whole and on disk: a
-// crash at any moment leaves either no database or an empty, sound one. A file that has meanwhile appeared is kept.
-func create(path string) (err error) {
-	dir, base := filepath.Split(path)
-	f, err := os.CreateTemp(dir, "."+base+".new-*")
-	if err != nil {
-		return err
-	}
-	temp := f.Name()
-	defer os.Remove(temp) //nolint:errcheck // gone if all went well
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := initialise(temp); err != nil {
-		return fmt.Errorf("new database: %w", err)
-	}
-	// A link, unlike a rename, never replaces the file of a process that was faster.
-	if err := os.Link(temp, path); err != nil && !errors.Is(err, os.ErrExist) {
-		if err := os.Rename(temp, path); err != nil {
-			return err
-		}
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func initialise(path string) error {
-	db, err := bbolt.Open(path, fileMode, &bbolt.Options{PageSize: pageSize, Timeout: time.Second})
-	if err != nil {
-		return err
-	}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		b, err := tx.CreateBucket(identityBucket)
-		if err != nil {
-			return err
-		}
-		id := make([]byte, idSize)
-		rand.Read(id) // never fails
-		if err := b.Put(idName, id); err != nil {
-			return err
-		}
-		if err := b.Put(formatName, binary.BigEndian.AppendUint64(nil, formatVersion)); err != nil {
-			return err
-		}
-		_, err = tx.CreateBucket(kvBucket)
-		return err
-	})
-	return errors.Join(err, db.Sync(), db.Close())
-}
-
-// syncDir makes a new name in a directory durable.
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
