@@ -62,6 +62,26 @@ func plant(t *testing.T, m *storetest.Memory, k []byte, payload string) {
 	}
 }
 
+// rehashed changes an entry and gives it the hash that then fits.
+func rehashed(t *testing.T, payload string, change func(*workflow.Entry)) string {
+	t.Helper()
+	var e workflow.Entry
+	if err := json.Unmarshal([]byte(payload), &e); err != nil {
+		t.Fatal(err)
+	}
+	change(&e)
+	sum, err := store.EntryHash(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Hash = sum
+	text, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 func TestVerify_NamesTheFirstBadEntry(t *testing.T) {
 	swap := func(t *testing.T, m *storetest.Memory) {
 		var third string
@@ -76,6 +96,9 @@ func TestVerify_NamesTheFirstBadEntry(t *testing.T) {
 		"changed": {func(t *testing.T, m *storetest.Memory) {
 			forge(t, m, key('a', 3), func(p string) string { return strings.Replace(p, "U0ALICE", "U0MALLORY", 1) })
 		}, "audit entry 3"},
+		"rewritten": {func(t *testing.T, m *storetest.Memory) {
+			forge(t, m, key('a', 3), func(p string) string { return rehashed(t, p, func(e *workflow.Entry) { e.Detail = "rewritten" }) })
+		}, "audit entry 4"},
 		"missing":      {func(t *testing.T, m *storetest.Memory) { remove(t, m, key('a', 4)) }, "audit entry 4"},
 		"last missing": {func(t *testing.T, m *storetest.Memory) { remove(t, m, key('a', 6)) }, "audit entry 6"},
 		"reordered":    {swap, "audit entry 3"},
@@ -105,18 +128,15 @@ func TestVerify_RewrittenHistory(t *testing.T) {
 	prev := strings.Repeat("0", 64)
 	for n := byte(1); n <= 6; n++ {
 		forge(t, m, key('a', n), func(p string) string {
+			return rehashed(t, p, func(e *workflow.Entry) { e.Prev, e.Detail = prev, "rewritten" })
+		})
+		forge(t, m, key('a', n), func(p string) string {
 			var e workflow.Entry
 			if err := json.Unmarshal([]byte(p), &e); err != nil {
 				t.Fatal(err)
 			}
-			e.Prev, e.Detail = prev, "rewritten"
-			sum, err := store.EntryHash(e)
-			if err != nil {
-				t.Fatal(err)
-			}
-			prev, e.Hash = sum, sum
-			text, _ := json.Marshal(e)
-			return string(text)
+			prev = e.Hash
+			return p
 		})
 	}
 	if _, err := s.Verify(t.Context()); !errors.Is(err, store.ErrDamaged) {

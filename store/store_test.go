@@ -50,7 +50,16 @@ func submission(n workflow.Number) workflow.Commit {
 // hooked is a KV whose commits a test stands in for.
 type hooked struct {
 	store.KV
-	commit func(store.Txn) (uint64, error)
+	commit  func(store.Txn) (uint64, error)
+	scanned func() // called after each scan
+}
+
+func (h *hooked) Scan(ctx context.Context, from, to []byte, limit int, reverse bool) ([]store.Item, error) {
+	items, err := h.KV.Scan(ctx, from, to, limit, reverse)
+	if h.scanned != nil {
+		h.scanned()
+	}
+	return items, err
 }
 
 func (h *hooked) Commit(ctx context.Context, txn store.Txn) (uint64, error) {
@@ -198,6 +207,115 @@ func TestCommit_FailureReachesAllOfTheBatch(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// TestClose_WaitsForWhatIsQueued: Close answers everybody before it closes the engine.
+func TestClose_WaitsForWhatIsQueued(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, kv := memory(t)
+		h, gate := slow(kv)
+		commit := h.commit
+		h.commit = nil
+		s := open(t, h, store.Options{})
+		h.commit = commit
+		var wg sync.WaitGroup
+		for n := range workflow.Number(3) {
+			wg.Go(func() {
+				if _, err := s.Commit(t.Context(), submission(n+1)); err != nil {
+					t.Errorf("commit %d: %v", n+1, err)
+				}
+			})
+			synctest.Wait()
+		}
+		wg.Go(func() {
+			if err := s.Close(); err != nil {
+				t.Errorf("close: %v", err)
+			}
+		})
+		synctest.Wait()
+		if _, err := s.Commit(t.Context(), submission(9)); !errors.Is(err, store.ErrClosed) || !errors.Is(err, workflow.ErrBusy) {
+			t.Errorf("commit while it closes: %v, want ErrClosed", err)
+		}
+		close(gate)
+		wg.Wait()
+	})
+}
+
+// TestCommit_OneWinnerInABatch: of writes to one request that share a batch, and of deliveries, one is stored.
+func TestCommit_OneWinnerInABatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, kv := memory(t)
+		h := &hooked{KV: kv}
+		s := open(t, h, store.Options{})
+		revs, err := s.Commit(t.Context(), submission(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		gate := make(chan struct{})
+		h.commit = func(txn store.Txn) (uint64, error) {
+			<-gate
+			return kv.Commit(context.Background(), txn)
+		}
+		results := make([]error, 7)
+		var wg sync.WaitGroup
+		for i, c := range []workflow.Commit{
+			submission(2), // a batch of its own, behind which the others gather
+			storetest.Move(storetest.NewRequest(1, alice), revs[0], workflow.Approved),
+			storetest.Move(storetest.NewRequest(1, alice), revs[0], workflow.Denied),
+			submission(3),
+			submission(3),
+			storetest.Submission("d", storetest.NewRequest(4, alice)),
+			storetest.Submission("d", storetest.NewRequest(5, alice)),
+		} {
+			wg.Go(func() { _, results[i] = s.Commit(t.Context(), c) })
+			synctest.Wait()
+		}
+		close(gate)
+		wg.Wait()
+		for i, want := range []error{nil, nil, workflow.ErrConflict, nil, workflow.ErrConflict, nil} {
+			if !errors.Is(results[i], want) {
+				t.Errorf("commit %d: %v, want %v", i, results[i], want)
+			}
+		}
+		if dup, ok := errors.AsType[*workflow.DuplicateError](results[6]); !ok || !slices.Equal(dup.Numbers, []workflow.Number{4}) {
+			t.Errorf("the same delivery: %v, want a duplicate of 4", results[6])
+		}
+		if err := errors.Join(s.CheckIndexes(t.Context()), s.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestList_WhileARequestMoves: a request that changes its state between two reads of a list is neither shown in a state
+// that was not asked for nor shown twice.
+func TestList_WhileARequestMoves(t *testing.T) {
+	for scans, want := range map[int]int{1: 1, 2: 0} {
+		_, kv := memory(t)
+		h := &hooked{KV: kv}
+		s := open(t, h, store.Options{})
+		revs, err := s.Commit(t.Context(), submission(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := workflow.Withdrawn
+		if want == 0 {
+			to = workflow.Done
+		}
+		done := 0
+		h.scanned = func() {
+			if done++; done != scans {
+				return
+			}
+			if _, err := s.Commit(t.Context(), storetest.Move(storetest.NewRequest(1, alice), revs[0], to)); err != nil {
+				t.Error(err)
+			}
+		}
+		// States are read in the order of their names: pending, then withdrawn.
+		got, err := s.List(t.Context(), workflow.Query{States: []workflow.State{workflow.Pending, workflow.Withdrawn}})
+		if err != nil || len(got) != want {
+			t.Errorf("moved to %s after %d scans: %d requests, %v; want %d", to, scans, len(got), err, want)
+		}
+	}
 }
 
 func TestCommit_ContextEndedBefore(t *testing.T) {

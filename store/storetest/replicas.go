@@ -127,7 +127,15 @@ func testSecondHandle(t *testing.T, e Engine) {
 	if _, err := a.Commit(t.Context(), Move(r, rev, workflow.Denied)); !errors.Is(err, workflow.ErrConflict) {
 		t.Errorf("a revision that the other has moved on: %v, want ErrConflict", err)
 	}
-	submit(t, a, alice)
+	for range 20 {
+		submit(t, a, alice)
+	}
+	// The other handle learns with its first number that is taken how far the numbers have gone.
+	n := mustReserve(t, b, 1)
+	if _, err := b.Commit(t.Context(), Submission("", NewRequest(n, alice))); !errors.Is(err, workflow.ErrConflict) {
+		t.Errorf("a number that is taken: %v, want ErrConflict", err)
+	}
+	submit(t, b, alice)
 	checkWhole(t, b)
 }
 
