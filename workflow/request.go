@@ -117,7 +117,8 @@ type Decision struct {
 
 // Attempt is one try at the cloud call.
 type Attempt struct {
-	// Begun is when the call was about to be sent; it is stored before the call is.
+	// Begun is when the call was about to be sent; it is stored before the call is. It is zero where the next call is
+	// still to come, and Before is that of an earlier one whose outcome was never learned.
 	Begun time.Time `json:"begun,omitzero"`
 	// Before is the membership read just before the call.
 	Before Membership `json:"before,omitzero"`

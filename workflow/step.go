@@ -159,7 +159,7 @@ func withdraw(s *step) *Refusal {
 }
 
 func expire(s *step) *Refusal {
-	if s.now.Before(s.r.Expires) {
+	if s.r.StateAt(s.now) != Expired {
 		return Refuse(WrongState, string(s.r.State))
 	}
 	s.end(Expired, "")
@@ -176,13 +176,14 @@ func (s *step) end(to State, detail string) {
 
 func remind(s *step) *Refusal {
 	e, ok := s.r.Effect(s.c.Effect)
-	if !ok {
-		return Refuse(WrongState, string(s.r.State))
+	if !ok || e.Kind != RemindEffect || s.r.StateAt(s.now) != Pending {
+		return Refuse(WrongState, string(s.r.StateAt(s.now)))
 	}
 	s.turn(Pending, "")
 	s.drop(RemindEffect)
 	s.owe(ThreadEffect, s.now)
-	if next := s.now.Add(s.r.Rule.RemindEvery); e.Tries+1 < MaxReminders && next.Before(s.r.Expires) {
+	next := s.now.Add(s.r.Rule.RemindEvery)
+	if e.Tries+1 < MaxReminders && (s.r.Expires.IsZero() || next.Before(s.r.Expires)) {
 		s.owe(RemindEffect, next).Tries = e.Tries + 1
 	}
 	return nil
@@ -191,7 +192,7 @@ func remind(s *step) *Refusal {
 // begin refuses a second call for one attempt. An unclear call is repeated at most once, and only after it can no longer
 // be under way and a read has shown the membership as it was before it.
 func begin(s *step) *Refusal {
-	if a := s.r.Attempt; a != nil && !a.Begun.IsZero() && (s.from != Unknown || !a.MayRepeat(s.c.Membership, s.now)) {
+	if a := s.r.Attempt; a.begun() && (s.from != Unknown || !a.MayRepeat(s.c.Membership, s.now)) {
 		return Refuse(WrongState, string(s.r.State))
 	}
 	s.r.Attempts++
@@ -233,7 +234,7 @@ func (s *step) done(detail string) {
 
 // record notes the call's own answer with its attempt.
 func (s *step) record() {
-	if s.r.Attempt != nil && s.c.Outcome.Verdict != "" {
+	if s.r.Attempt.begun() && s.c.Outcome.Verdict != "" {
 		out := s.c.Outcome
 		s.r.Attempt.Outcome = &out
 	}
@@ -253,7 +254,7 @@ func fail(s *step) *Refusal {
 }
 
 func lose(s *step) *Refusal {
-	if s.r.Attempt == nil || s.r.Attempt.Begun.IsZero() {
+	if !s.r.Attempt.begun() {
 		return Refuse(WrongState, string(s.r.State)) // nothing was begun: nothing is unclear
 	}
 	s.record()
@@ -288,11 +289,23 @@ func retry(s *step) *Refusal {
 	if s.from == Unknown && !s.r.Asked() {
 		return Refuse(WrongState, string(s.r.State))
 	}
-	s.r.Attempt, s.r.Result = nil, nil
+	s.r.Attempt, s.r.Result = s.r.Attempt.doubted(), nil
 	s.turn(Executing, s.c.Reason)
 	s.owe(CallEffect, s.now)
 	s.owe(CardEffect, s.now)
 	return nil
+}
+
+// begun reports whether the attempt's call may have been sent.
+func (a *Attempt) begun() bool { return a != nil && !a.Begun.IsZero() }
+
+// doubted is what the next attempt must remember of one that may have been applied after all: what was before it. So the
+// time limit of a membership that an unclear call gave is not lost when somebody retries and finds it already so.
+func (a *Attempt) doubted() *Attempt {
+	if a == nil || a.Outcome != nil && a.Outcome.Verdict == Refused {
+		return nil
+	}
+	return &Attempt{Before: a.Before}
 }
 
 // Asked reports whether the bot has given up settling an unclear outcome, so that people may.

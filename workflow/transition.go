@@ -3,7 +3,9 @@ package workflow
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
+	"unicode/utf8"
 )
 
 // Verb names a command: what somebody does to a request, or what the runner learned about it.
@@ -176,6 +178,9 @@ func judge(r Request, c Command, p Policy, now time.Time) *Refusal {
 	if !ok || byPerson && r.StateAt(now) != r.State {
 		return Refuse(WrongState, string(r.StateAt(now)))
 	}
+	if byPerson && utf8.RuneCountInString(c.Reason) > MaxReason {
+		return Refuse(TooLong, strconv.Itoa(MaxReason))
+	}
 	switch e.by {
 	case requester:
 		if c.Actor.Person != r.Requester {
@@ -194,6 +199,10 @@ func clone(r Request) Request {
 	if r.Attempt != nil {
 		a := *r.Attempt
 		r.Attempt = &a
+	}
+	if r.Result != nil {
+		res := *r.Result
+		r.Result = &res
 	}
 	return r
 }
