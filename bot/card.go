@@ -42,6 +42,9 @@ func (l Lang) card(r workflow.Request) (blocks []slack.Block, text string) {
 	title := l.say("card.title", r.Number, l.state(r.State))
 	head := slack.NewSectionBlock(mrkdwn(title+"\n"+cut(what, maxSection-200)), nil, nil, slack.SectionBlockOptionBlockID(id))
 	blocks = append(blocks, head)
+	if diff := l.difference(r); diff != "" {
+		blocks = append(blocks, slack.NewSectionBlock(mrkdwn(diff), nil, nil, slack.SectionBlockOptionBlockID(id+":plan")))
+	}
 	facts := slack.NewSectionBlock(nil, l.facts(r), nil, slack.SectionBlockOptionBlockID(id+":facts"))
 	blocks = append(blocks, facts)
 	if r.Reason != "" && r.Parent == 0 {
@@ -113,9 +116,13 @@ func (l Lang) facts(r workflow.Request) []*slack.TextBlockObject {
 		}
 	}
 	add("card.requester", who(r.Requester))
-	add("card.target", shown(c.System+"/"+c.Group, 200))
+	var names workflow.Membership
+	if r.Plan != nil {
+		names = r.Plan.Membership
+	}
+	add("card.target", named(shown(c.System+"/"+c.Group, 200), names.GroupName))
 	if c.Subject.ID != "" {
-		add("card.subject", l.subject(c.Subject))
+		add("card.subject", named(l.subject(c.Subject), names.SubjectName))
 	}
 	add("card.role", l.roles(c.Roles))
 	add("card.remark", shown(c.Remark, 300))
@@ -125,6 +132,14 @@ func (l Lang) facts(r workflow.Request) []*slack.TextBlockObject {
 		add("card.limit", l.say("card.permanent"))
 	}
 	return fs
+}
+
+// named puts the vendor's name beside an ID.
+func named(id, name string) string {
+	if name == "" {
+		return id
+	}
+	return id + " · " + shown(name, 100)
 }
 
 // who mentions a person; Countersign itself goes by its name.
@@ -138,16 +153,14 @@ func who(p workflow.Person) string {
 // history is who decided what, what is still missing, and how it ended.
 func (l Lang) history(r workflow.Request) string {
 	var lines []string
+	for _, d := range r.Voided {
+		lines = append(lines, "~"+l.decision(d)+"~")
+	}
+	if r.Drift != nil {
+		lines = append(lines, l.say("card.drift", l.position(r.Drift.Was), l.date(r.Drift.At)))
+	}
 	for _, d := range r.Decisions {
-		key := "card.approved"
-		if !d.Approve {
-			key = "card.denied"
-		}
-		line := l.say(key, who(d.By), l.date(d.At))
-		if d.Reason != "" {
-			line = l.say("card.reason_was", line, shown(d.Reason, 400))
-		}
-		lines = append(lines, line)
+		lines = append(lines, l.decision(d))
 	}
 	if r.State == workflow.Pending {
 		lines = append(lines, l.progress(r))
@@ -156,6 +169,18 @@ func (l Lang) history(r workflow.Request) string {
 		lines = append(lines, s)
 	}
 	return cut(strings.Join(lines, "\n"), maxSection)
+}
+
+func (l Lang) decision(d workflow.Decision) string {
+	key := "card.approved"
+	if !d.Approve {
+		key = "card.denied"
+	}
+	line := l.say(key, who(d.By), l.date(d.At))
+	if d.Reason != "" {
+		line = l.say("card.reason_was", line, shown(d.Reason, 400))
+	}
+	return line
 }
 
 // progress says how many approvals are in and who is still needed.
@@ -197,8 +222,12 @@ func refer(id string) string {
 func (l Lang) ending(r workflow.Request) string {
 	res := r.Result
 	switch {
+	case r.State == workflow.Executing && res != nil && res.Fault != nil:
+		return l.say("result.again", l.vendor(res.Fault))
 	case r.State == workflow.Executing:
 		return l.say("result.executing")
+	case r.State == workflow.Denied && res != nil && res.Fault != nil:
+		return l.say("result.hopeless", l.vendor(res.Fault))
 	case res == nil:
 		return ""
 	case r.State == workflow.Done:

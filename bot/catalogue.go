@@ -105,6 +105,28 @@ var phrases = map[string][languages]string{
 	"button.done":     {"It was applied", "已生效"},
 	"button.not":      {"It was not applied", "未生效"},
 
+	// The difference that is signed.
+	"plan.change":       {"%[1]s → %[2]s", "%[1]s → %[2]s"},
+	"plan.already":      {"Nothing to do: already %[1]s. Approving ends it without a call.", "无需更改：已经是 %[1]s。批准后不会发起调用。"},
+	"plan.impossible":   {":warning: Now %[1]s, so this cannot be done: %[2]s", ":warning: 当前 %[1]s，无法执行：%[2]s"},
+	"plan.unread":       {":warning: The present membership could not be read since %[1]s: %[2]s", ":warning: 自 %[1]s 起无法读取当前成员状态：%[2]s"},
+	"plan.high_risk":    {":rotating_light: This role may change everything in the workspace.", ":rotating_light: 高风险：该角色可更改工作空间的一切。"},
+	"plan.last_admin":   {":rotating_light: Nobody with the admin role would be left.", ":rotating_light: 将不再有任何管理员。"},
+	"plan.answered":     {":information_source: The invitation was already answered.", ":information_source: 邀请已被答复。"},
+	"position.absent":   {"not a member", "非成员"},
+	"position.pending":  {"invited", "已邀请"},
+	"position.joined":   {"joined", "已加入"},
+	"position.rejected": {"invitation rejected", "已拒绝邀请"},
+	"position.canceled": {"invitation cancelled", "邀请已取消"},
+	"position.member":   {"member", "成员"},
+	"position.as":       {"%[1]s as %[2]s", "%[1]s，备注 %[2]s"},
+	"card.drift":        {":warning: It was %[1]s when it was approved, and has changed %[2]s: the approvals are void, please look at the difference and decide again.", ":warning: 批准时为 %[1]s，%[2]s 已发生变化：原批准作废，请查看差异后重新审批。"},
+	"result.again":      {"executing: the provider asked to come back later, it is called again shortly. %[1]s", "executing 执行中：云平台暂时繁忙，稍后自动重试。%[1]s"},
+	"result.hopeless":   {"denied: %[1]s Nobody was asked. Check the ID and ask anew.", "denied 已拒绝：%[1]s 未请求审批。请核对 ID 后重新申请。"},
+	"thread.drift":      {"Not done: the membership has changed since it was approved (it was %[1]s, it is %[2]s). Please decide again on the card.", "未执行：批准后成员状态已变化（原为 %[1]s，现为 %[2]s）。请在卡片上重新审批。"},
+	"dm.hopeless":       {"Your request #%[1]s was not passed on: %[2]s — %[3]s", "您的申请 #%[1]s 未提交审批：%[2]s — %[3]s"},
+	"dm.drift":          {"Your request #%[1]s needs new approvals: %[2]s — the membership has changed since it was approved.", "您的申请 #%[1]s 需要重新审批：%[2]s — 批准后成员状态已变化。"},
+
 	// How it ended.
 	"result.done":       {"done: the provider has confirmed the change.", "done 已完成：云平台已确认。"},
 	"result.already":    {"done: already so before, nothing was called.", "done 已完成：already 原本就是如此，未发起调用。"},

@@ -13,6 +13,9 @@ func (l Lang) thread(r workflow.Request, e workflow.Effect) string {
 	if e.About == workflow.Remind {
 		return l.say("thread.remind", l.progress(r))
 	}
+	if e.About == workflow.Drifted && r.Drift != nil && r.Plan != nil {
+		return l.say("thread.drift", l.position(r.Drift.Was), l.position(r.Plan.Membership.Now))
+	}
 	return l.ending(r)
 }
 
@@ -36,6 +39,10 @@ func (l Lang) direct(r workflow.Request, e workflow.Effect) string {
 			s += " " + l.say("dm.deny.reason", shown(d.Reason, 500))
 		}
 		return s
+	case workflow.Planned:
+		return l.say("dm.hopeless", r.Number, what, l.ending(r))
+	case workflow.Drifted:
+		return l.say("dm.drift", r.Number, what)
 	case workflow.Expire:
 		return l.say("dm.expire", r.Number, what)
 	default:

@@ -22,6 +22,10 @@ func (s *step) bear() {
 		RequesterGroups: s.r.RequesterGroups, Rule: s.r.Rule, Created: s.now, Updated: s.now,
 		Reason: "#" + s.r.Number.String(),
 	}
+	if before := s.r.Attempt; before != nil && before.Before.Wanted != "" {
+		// What this request leaves behind is what the child may end, and nothing newer.
+		child.Plan = &Plan{At: s.now, Membership: Membership{State: before.Before.Wanted}}
+	}
 	cs := &step{r: child, from: nowhere, c: Command{Verb: Submit, Via: "timer"}, now: s.now}
 	cs.turn(Approved, "ends #"+s.r.Number.String())
 	cs.owe(CallEffect, s.now.Add(s.r.Change.Limit))

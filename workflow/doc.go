@@ -10,6 +10,11 @@
 //	   |--withdraw--> withdrawn                            '--outcome unclear--> unknown --looked up--> done | failed | executing
 //	   '--time--> expired
 //
+// Two edges lead back. From pending to pending the present membership is read, so that approvers sign a difference; a
+// group or subject that the cloud does not know ends the request as denied. From approved to pending: the membership is
+// no longer what they signed, so their approvals are void. A vendor that is busy is called again, from executing to
+// executing, where it has certainly not applied anything.
+//
 // The edges are one table (transitions). Apply is a pure function over it:
 //
 //	(request, command, policy, now) -> (request, audit entry, effects)

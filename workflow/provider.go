@@ -56,6 +56,14 @@ type Membership struct {
 	Blind bool `json:"blind,omitempty"`
 	// Roles are the IDs of the roles that the subject has, where the provider has roles.
 	Roles []string `json:"roles,omitempty"`
+	// Now and Then are where the subject stands and would stand, for people; Wanted is the State that the change leads to.
+	Now    Position `json:"now,omitzero"`
+	Then   Position `json:"then,omitzero"`
+	Wanted string   `json:"wanted,omitempty"`
+	// GroupName and SubjectName are the vendor's names, where it tells them. They are untrusted.
+	GroupName   string    `json:"group_name,omitempty"`
+	SubjectName string    `json:"subject_name,omitempty"`
+	Warnings    []Warning `json:"warnings,omitempty"`
 	// Row is the provider's own record of what it read, handed back to Apply.
 	Row json.RawMessage `json:"row,omitempty"`
 }

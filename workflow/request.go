@@ -62,10 +62,18 @@ type Request struct {
 	Rule      Rule       `json:"rule"`
 	Decisions []Decision `json:"decisions,omitempty"`
 
+	// Plan is the present membership that approvers sign; nil until it was read.
+	Plan *Plan `json:"plan,omitempty"`
+	// Drift is the last time that the membership changed under the approvals, which are then in Voided.
+	Drift  *Drift     `json:"drift,omitempty"`
+	Voided []Decision `json:"voided,omitempty"`
+
 	// Attempt is the last attempt at the call; Attempts counts them.
 	Attempt  *Attempt `json:"attempt,omitempty"`
 	Attempts int      `json:"attempts,omitempty"`
-	Result   *Result  `json:"result,omitempty"`
+	// Streak counts the calls since a person last asked for one.
+	Streak int     `json:"streak,omitempty"`
+	Result *Result `json:"result,omitempty"`
 
 	Card Card `json:"card,omitzero"`
 
@@ -160,6 +168,7 @@ type EffectKind string
 
 // The kinds of effect.
 const (
+	PlanEffect   EffectKind = "plan"   // read the present membership
 	CallEffect   EffectKind = "call"   // make the cloud call, or settle one that was begun
 	CardEffect   EffectKind = "card"   // make the card show the request as it is
 	ThreadEffect EffectKind = "thread" // a reply in the card's thread

@@ -11,6 +11,8 @@ const (
 	readTimeout = 20 * time.Second
 	// readTries bounds how often the membership is read in vain before a call that was not begun.
 	readTries = 5
+	// comeBack is how long the bot waits before it calls a busy vendor once more; it quadruples.
+	comeBack = 2 * time.Second
 )
 
 // call carries out a request's change, or settles a call that was begun.
@@ -46,14 +48,39 @@ func (r *Runner) start(ctx context.Context, log *slog.Logger, sys System, req Re
 	if err != nil {
 		return r.unread(ctx, log, t, e, err)
 	}
-	switch m.Fit {
-	case Satisfied:
+	failed := Command{Verb: Fail, Via: "provider", Membership: m, Outcome: Outcome{Verdict: Refused, Fault: m.Why}}
+	switch {
+	case m.Fit == Satisfied:
 		return r.do(ctx, log, t, Command{Verb: Succeed, Via: "provider", Already: true, Membership: m})
-	case Impossible:
-		return r.do(ctx, log, t, Command{Verb: Fail, Via: "provider", Membership: m, Outcome: Outcome{Verdict: Refused, Fault: m.Why}})
+	case m.Fit == Impossible:
+		return r.do(ctx, log, t, failed)
+	case req.drifted(m) && req.Parent != 0:
+		// A clock that was set for one grant never ends another.
+		failed.Outcome.Fault = &Fault{Class: ClassState, Text: "the membership has changed since #" + req.Parent.String() + " gave it, so nothing was done"}
+		return r.do(ctx, log, t, failed)
+	case req.drifted(m):
+		return r.do(ctx, log, t, Command{Verb: Drifted, Via: "provider", Membership: m})
 	default:
 		return r.dispatch(ctx, log, sys, req, e, m)
 	}
+}
+
+// plan reads the present membership for the card of a request that was just made.
+func (r *Runner) plan(ctx context.Context, log *slog.Logger, req Request, e Effect) time.Duration {
+	t := task{req.Number, e.ID}
+	sys, ok := r.o.Engine.System(req.Change.System)
+	if !ok || req.State != Pending {
+		return r.do(ctx, log, t, Command{Verb: GiveUp, Effect: e.ID, Note: "there is nothing to plan"})
+	}
+	m, err := r.read(ctx, sys, req)
+	if ctx.Err() != nil {
+		return 0
+	}
+	c := Command{Verb: Planned, Via: "provider", Effect: e.ID, Membership: m}
+	if err != nil {
+		c.Membership, c.Outcome.Fault = Membership{}, faultOf(err)
+	}
+	return r.do(ctx, log, t, c)
 }
 
 func (r *Runner) read(ctx context.Context, sys System, req Request) (Membership, error) {
@@ -97,7 +124,8 @@ func faultOf(err error) *Fault {
 func (r *Runner) dispatch(ctx context.Context, log *slog.Logger, sys System, req Request, e Effect, m Membership) time.Duration {
 	t := task{req.Number, e.ID}
 	r.o.Step("before_begin", req.Number)
-	if _, err := r.o.Engine.Do(context.WithoutCancel(ctx), req.Number, Command{Verb: Begin, Via: "provider", Membership: m}); err != nil {
+	req, err := r.o.Engine.Do(context.WithoutCancel(ctx), req.Number, Command{Verb: Begin, Via: "provider", Membership: m})
+	if err != nil {
 		if ref, ok := errors.AsType[*Refusal](err); ok {
 			log.Debug("a call was overtaken", "kind", string(ref.Kind))
 			return 0
@@ -123,6 +151,10 @@ func (r *Runner) learned(ctx context.Context, sys System, req Request, out Outco
 		if m, err := r.read(ctx, sys, req); err == nil && m.Fit == Satisfied && !m.Blind {
 			return Command{Verb: Succeed, Via: "provider", Outcome: out, ReadBack: true, Membership: m}
 		}
+	}
+	if out.Verdict == Refused && req.MayComeBack(out.Fault) {
+		until := r.o.Engine.Now().Add(comeBack << (2 * max(req.Streak-1, 0)))
+		return Command{Verb: Again, Via: "provider", Outcome: out, Until: until}
 	}
 	if out.Verdict == Refused {
 		return Command{Verb: Fail, Via: "provider", Outcome: out}

@@ -213,6 +213,8 @@ func laneOf(req Request, e Effect) string {
 	switch e.Kind {
 	case CallEffect:
 		return "call " + req.Change.Key()
+	case PlanEffect:
+		return "plan " + req.Change.Key()
 	case DirectEffect:
 		return "direct " + e.To.User
 	case ExpireEffect, RemindEffect:
@@ -284,6 +286,8 @@ func (r *Runner) run(ctx context.Context, t task) (wait time.Duration) {
 	}
 	log := r.o.Logger.With("request", uint64(t.number))
 	switch e.Kind {
+	case PlanEffect:
+		return bounded(ctx, r.calls, func() time.Duration { return r.plan(ctx, log, req, e) })
 	case CallEffect:
 		return bounded(ctx, r.calls, func() time.Duration { return r.call(ctx, log, req, e) })
 	case CardEffect, ThreadEffect, DirectEffect:

@@ -51,7 +51,7 @@ func (s *step) note(detail string) {
 // owe adds an effect of this turn. Of the kinds that only bring the outside up to date, one at a time is owed.
 func (s *step) owe(k EffectKind, due time.Time) *Effect {
 	switch k {
-	case CardEffect, CallEffect, ExpireEffect, RemindEffect:
+	case CardEffect, CallEffect, PlanEffect, ExpireEffect, RemindEffect:
 		s.drop(k)
 	case ThreadEffect, DirectEffect:
 	}
@@ -97,19 +97,23 @@ func (s *step) result() *Result {
 
 func submit(s *step) *Refusal {
 	s.r.Created = s.now
-	if s.r.Rule.Expires > 0 {
-		s.r.Expires = s.now.Add(s.r.Rule.Expires)
-	}
 	s.r.Reason = s.c.Reason
 	s.turn(Pending, s.c.Reason)
-	s.owe(CardEffect, s.now)
-	if !s.r.Expires.IsZero() {
+	s.owe(PlanEffect, s.now)
+	s.owe(CardEffect, s.now.Add(planPatience))
+	s.wait()
+	return nil
+}
+
+// wait owes the timers of a request that waits for approvals from now on.
+func (s *step) wait() {
+	if s.r.Rule.Expires > 0 {
+		s.r.Expires = s.now.Add(s.r.Rule.Expires)
 		s.owe(ExpireEffect, s.r.Expires)
 	}
 	if s.r.Rule.RemindEvery > 0 {
 		s.owe(RemindEffect, s.now.Add(s.r.Rule.RemindEvery))
 	}
-	return nil
 }
 
 func approve(s *step) *Refusal {
@@ -132,7 +136,7 @@ func approve(s *step) *Refusal {
 	}
 	if met {
 		s.turn(Approved, s.c.Reason)
-		s.drop(ExpireEffect, RemindEffect)
+		s.drop(PlanEffect, ExpireEffect, RemindEffect)
 		s.owe(CallEffect, s.now)
 	} else {
 		s.turn(Pending, s.c.Reason)
@@ -170,7 +174,7 @@ func expire(s *step) *Refusal {
 // end closes a request that no cloud has heard of.
 func (s *step) end(to State, detail string) {
 	s.turn(to, detail)
-	s.drop(ExpireEffect, RemindEffect)
+	s.drop(PlanEffect, ExpireEffect, RemindEffect)
 	s.owe(CardEffect, s.now)
 }
 
@@ -196,6 +200,7 @@ func begin(s *step) *Refusal {
 		return Refuse(WrongState, string(s.r.State))
 	}
 	s.r.Attempts++
+	s.r.Streak++
 	s.r.Attempt = &Attempt{Begun: s.now, Before: s.c.Membership, Repeat: s.from == Unknown}
 	s.turn(Executing, "before: "+s.c.Membership.State)
 	s.owe(CardEffect, s.now.Add(showRunning))
@@ -289,7 +294,7 @@ func retry(s *step) *Refusal {
 	if s.from == Unknown && !s.r.Asked() {
 		return Refuse(WrongState, string(s.r.State))
 	}
-	s.r.Attempt, s.r.Result = s.r.Attempt.doubted(), nil
+	s.r.Attempt, s.r.Result, s.r.Streak = s.r.Attempt.doubted(), nil, 0
 	s.turn(Executing, s.c.Reason)
 	s.owe(CallEffect, s.now)
 	s.owe(CardEffect, s.now)

@@ -25,6 +25,9 @@ const (
 
 // What time and the runner do.
 const (
+	Planned Verb = "plan"  // the present membership was read, or could not be
+	Drifted Verb = "drift" // the membership changed after the approvals: they are void
+	Again   Verb = "again" // the vendor was busy or broken: another call is owed
 	Expire  Verb = "expire"
 	Remind  Verb = "remind"
 	Begin   Verb = "begin"   // the call is about to be sent
@@ -42,7 +45,7 @@ const (
 func Verbs() []Verb {
 	return []Verb{
 		Submit, Approve, Deny, Withdraw, Retry, LookAgain, MarkDone, MarkNot,
-		Expire, Remind, Begin, Succeed, Fail, Lose, Ask, PutOff, Shown, Told, GiveUp,
+		Planned, Drifted, Again, Expire, Remind, Begin, Succeed, Fail, Lose, Ask, PutOff, Shown, Told, GiveUp,
 	}
 }
 
@@ -76,6 +79,9 @@ var transitions = []edge{
 	{Approve, []State{Pending}, []State{Pending, Approved}, approver, approve},
 	{Deny, []State{Pending}, []State{Denied}, approver, deny},
 	{Withdraw, []State{Pending}, []State{Withdrawn}, requester, withdraw},
+	{Planned, []State{Pending}, []State{Pending, Denied}, bot, planned},
+	{Drifted, []State{Approved, Executing}, []State{Pending}, bot, drift},
+	{Again, []State{Executing}, []State{Executing}, bot, again},
 	{Expire, []State{Pending}, []State{Expired}, bot, expire},
 	{Remind, []State{Pending}, []State{Pending}, bot, remind},
 
@@ -120,8 +126,8 @@ type Command struct {
 	ReadBack   bool       // Succeed, Fail: a read showed it, not the call's answer
 	Spare      Number     // Succeed, MarkDone: a reserved number for the child request, where one is owed
 
-	Effect uint64    // PutOff, Told, GiveUp: which effect
-	Until  time.Time // PutOff: until when
+	Effect uint64    // Planned, Remind, PutOff, Told, GiveUp: which effect
+	Until  time.Time // PutOff, Again: until when
 	Card   Card      // Shown
 	Note   string    // GiveUp: why
 }
