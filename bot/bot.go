@@ -67,6 +67,7 @@ type Bot struct {
 	http   *http.Client
 	dir    *directory
 	pace   *pacer
+	gates  *gates
 	hosts  []string // whose response_url is posted to
 	known  atomic.Pointer[[]Person]
 	ready  atomic.Bool
@@ -89,7 +90,7 @@ func New(o Options) (*Bot, error) {
 	pace := &pacer{next: transport}
 	client := &http.Client{Timeout: webTimeout, Transport: pace, CheckRedirect: refuseRedirect}
 	b := &Bot{
-		o: o, http: client, dir: newDirectory(), pace: pace,
+		o: o, http: client, dir: newDirectory(), pace: pace, gates: newGates(),
 		hosts: []string{"hooks.slack.com", "hooks.slack-gov.com", api.Host},
 		client: slack.New(o.BotToken, slack.OptionHTTPClient(client), slack.OptionAPIURL(o.APIURL),
 			slack.OptionAppLevelToken(o.AppToken)),

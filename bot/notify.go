@@ -47,15 +47,27 @@ func (b *Bot) Show(ctx context.Context, r workflow.Request, again bool) (workflo
 		slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
 	}
 	if card.TS != "" {
-		_, _, _, err := b.client.UpdateMessageContext(ctx, card.Channel, card.TS, opts...)
-		return card, slackError(err)
+		return card, b.gates.pass("chat.update", func() error {
+			_, _, _, err := b.client.UpdateMessageContext(ctx, card.Channel, card.TS, opts...)
+			return err
+		})
 	}
-	var err error
-	card.Channel, card.TS, err = b.client.PostMessageContext(ctx, r.Rule.Channel, opts...)
-	if err == nil && card.TS == "" {
-		err = errors.New("chat.postMessage answered without a ts")
-	}
-	return card, slackError(err)
+	err := b.gates.pass("chat.postMessage "+r.Rule.Channel, func() (err error) {
+		card.Channel, card.TS, err = b.client.PostMessageContext(ctx, r.Rule.Channel, opts...)
+		if err == nil && card.TS == "" {
+			err = errors.New("chat.postMessage answered without a ts")
+		}
+		return err
+	})
+	return card, err
+}
+
+// post sends one message; Slack limits posts by channel.
+func (b *Bot) post(ctx context.Context, channel string, opts ...slack.MsgOption) error {
+	return b.gates.pass("chat.postMessage "+channel, func() error {
+		_, _, err := b.client.PostMessageContext(ctx, channel, opts...)
+		return err
+	})
 }
 
 // Tell posts a reply in the card's thread, or a direct message.
@@ -73,8 +85,7 @@ func (b *Bot) Tell(ctx context.Context, r workflow.Request, e workflow.Effect, a
 		}
 	}
 	opts := append(notice(b.o.Lang.thread(r, e)), marked(r, e.ID), slack.MsgOptionTS(r.Card.TS))
-	_, _, err := b.client.PostMessageContext(ctx, r.Card.Channel, opts...)
-	return slackError(err)
+	return b.post(ctx, r.Card.Channel, opts...)
 }
 
 // waitForCard says why a reply has no card to stand under: it is still to come, or it never will.
@@ -96,8 +107,7 @@ func (b *Bot) tellDirect(ctx context.Context, r workflow.Request, e workflow.Eff
 	}
 	lang := b.langOf(ctx, e.To.User)
 	opts := append(notice(lang.direct(r, e)), marked(r, e.ID))
-	_, _, err := b.client.PostMessageContext(ctx, e.To.User, opts...)
-	return slackError(err)
+	return b.post(ctx, e.To.User, opts...)
 }
 
 // historyPage is how many of a channel's newest messages are looked through for one whose post was not recorded.

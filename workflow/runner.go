@@ -219,8 +219,14 @@ func laneOf(req Request, e Effect) string {
 		return "direct " + e.To.User
 	case ExpireEffect, RemindEffect:
 		return "timer"
-	case CardEffect, ThreadEffect:
-		return "channel " + req.Rule.Channel
+	case CardEffect:
+		// Slack limits edits and posts apart; posts of one channel keep their order.
+		if req.Card.TS != "" {
+			return "edit " + req.Card.Channel
+		}
+		return "post " + req.Rule.Channel
+	case ThreadEffect:
+		return "post " + req.Rule.Channel
 	default:
 		return string(e.Kind)
 	}
