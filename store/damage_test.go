@@ -148,6 +148,15 @@ func TestVerify_RewrittenHistory(t *testing.T) {
 	}
 }
 
+func TestLoad_RecordOfAnother(t *testing.T) {
+	m, s := five(t)
+	forge(t, m, key('r', 2), func(p string) string { return strings.Replace(p, `"number":2`, `"number":3`, 1) })
+	var damage *store.DamageError
+	if _, _, err := s.Load(t.Context(), 2); !errors.As(err, &damage) {
+		t.Errorf("load: %v, want a DamageError", err)
+	}
+}
+
 func TestCheckIndexes_BothWays(t *testing.T) {
 	orphan := storetest.NewRequest(3, alice)
 	orphan.State = workflow.Denied

@@ -94,29 +94,27 @@ func childFull(path string) error {
 		l.Cur = min(n, l.Max)
 		return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &l)
 	}
-	if err := limit(3 << 20); err != nil {
-		return err
-	}
 	stored := 0
-	for err == nil && stored < 100_000 {
-		if _, err = commitOne(ctx, s); err == nil {
-			stored++
+	// First a page cannot be written where the file has room for it, as on a disk that is full; then the file cannot grow.
+	for _, size := range []uint64{256 << 10, 3 << 20} {
+		for range 20 { // the file grows
+			if _, err := commitOne(ctx, s); err != nil {
+				return err
+			}
 		}
-	}
-	if !errors.Is(err, store.ErrFull) {
-		return fmt.Errorf("a full disk after %d requests: %w, want ErrFull", stored, err)
-	}
-	if stored < 100 {
-		return fmt.Errorf("full after %d requests", stored)
-	}
-	if err := whole(ctx, s, stored); err != nil {
-		return fmt.Errorf("while the disk is full: %w", err)
-	}
-	if _, err := commitOne(ctx, s); !errors.Is(err, store.ErrFull) {
-		return fmt.Errorf("still full: %w, want ErrFull", err)
-	}
-	if err := limit(1 << 40); err != nil {
-		return err
+		if err := limit(size); err != nil {
+			return err
+		}
+		n, err := untilFull(ctx, s)
+		if stored += n + 20; err != nil {
+			return fmt.Errorf("at %d bytes: %w", size, err)
+		}
+		if err := whole(ctx, s, stored); err != nil {
+			return fmt.Errorf("full at %d bytes: %w", size, err)
+		}
+		if err := limit(1 << 40); err != nil {
+			return err
+		}
 	}
 	for range 500 {
 		if _, err := commitOne(ctx, s); err != nil {
@@ -127,6 +125,25 @@ func childFull(path string) error {
 		return fmt.Errorf("when there is room again: %w", err)
 	}
 	return s.Close()
+}
+
+// untilFull submits until there is no room, twice, and returns how many were stored.
+func untilFull(ctx context.Context, s *store.Store) (stored int, err error) {
+	for err == nil && stored < 100_000 {
+		if _, err = commitOne(ctx, s); err == nil {
+			stored++
+		}
+	}
+	if !errors.Is(err, store.ErrFull) {
+		return stored, fmt.Errorf("after %d requests: %w, want ErrFull", stored, err)
+	}
+	if _, err := commitOne(ctx, s); !errors.Is(err, store.ErrFull) {
+		return stored, fmt.Errorf("still full: %w, want ErrFull", err)
+	}
+	if stored < 10 {
+		return stored, fmt.Errorf("full after %d requests", stored)
+	}
+	return stored, nil
 }
 
 // whole demands a sound store with so many requests.

@@ -178,6 +178,22 @@ func TestOpen_Truncated(t *testing.T) {
 	}
 }
 
+// TestRead_TruncatedWhileOpen: pages that the file no longer has are an error, not the death of the process.
+func TestRead_TruncatedWhileOpen(t *testing.T) {
+	path := requestsOf(t, 30)
+	s := mustStore(t, path)
+	if err := os.Truncate(path, 2*page); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Load(t.Context(), 30); !errors.Is(err, bolt.ErrDamaged) {
+		t.Errorf("load: %v, want ErrDamaged", err)
+	}
+	if _, err := commitOne(t.Context(), s); err == nil {
+		t.Error("a commit succeeded")
+	}
+	s.Close()
+}
+
 // TestRead_ZeroedPages zeroes each page but the meta pages, one at a time. What cannot be read is an error, and the
 // process lives.
 func TestRead_ZeroedPages(t *testing.T) {
