@@ -68,6 +68,7 @@ type Bot struct {
 	dir    *directory
 	pace   *pacer
 	gates  *gates
+	homes  homes
 	hosts  []string // whose response_url is posted to
 	known  atomic.Pointer[[]Person]
 	ready  atomic.Bool

@@ -18,6 +18,9 @@ const (
 	actLook    = "look"
 	actDone    = "mark_done"
 	actNot     = "mark_not"
+
+	actWithdraw = "withdraw" // on the requester's Home
+	actAsk      = "ask"      // opens the form, on the Home
 )
 
 // blockPrefix begins the block_id of every block of a card.

@@ -9,7 +9,8 @@ import (
 	"countersign/workflow"
 )
 
-// command carries out one slash command and returns its private answer. Whatever it says was done is committed.
+// command carries out one slash command and returns its private answer; nil where a form was opened instead. Whatever it
+// says was done is committed.
 func (b *Bot) command(ctx context.Context, p slashPayload) *reply {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
@@ -21,11 +22,28 @@ func (b *Bot) command(ctx context.Context, p slashPayload) *reply {
 			b.o.Logger.Error("a command could not be carried out", "user", p.UserID, "error", err)
 		}
 		text = lang.sayRefusal(ref)
+		if ref.Kind.OfWords() && ref.Kind != workflow.BadAction {
+			b.offerForm(ctx, lang, p)
+		}
 		if hint := b.hint(lang, p.Text, ref.Kind); hint != "" {
 			text += "\n" + hint
 		}
 	}
+	if text == "" {
+		return nil
+	}
 	return private(text)
+}
+
+// offerForm opens the form filled in with what a refused command got right. The refusal has its own answer: that the
+// form cannot be opened changes nothing.
+func (b *Bot) offerForm(ctx context.Context, lang Lang, p slashPayload) {
+	if p.TriggerID == "" {
+		return
+	}
+	if err := b.openForm(ctx, lang, p.TriggerID, b.actor(ctx, p.person(), false), nearForm(p.Text)); err != nil {
+		b.o.Logger.Info("the form could not be offered", "user", p.UserID, "error", err)
+	}
 }
 
 // obey sorts commands into those about requests that exist, and those that ask for a change.
@@ -36,7 +54,17 @@ func (b *Bot) obey(ctx context.Context, lang Lang, p slashPayload) (string, erro
 	verb, rest, _ := strings.Cut(strings.TrimSpace(p.Text), " ")
 	verb, rest = strings.ToLower(verb), strings.TrimSpace(rest)
 	switch verb {
-	case "", "help":
+	case "":
+		a := b.actor(ctx, p.person(), false)
+		if ref := b.o.Engine.Policy().Vet(a); ref != nil {
+			return "", ref
+		}
+		if err := b.openForm(ctx, lang, p.TriggerID, a, filled{}); err != nil {
+			b.o.Logger.Warn("the form could not be opened", "user", p.UserID, "error", err)
+			return b.help(ctx, lang, p), nil
+		}
+		return "", nil
+	case "help":
 		return b.help(ctx, lang, p), nil
 	case "mine", "pending", "show", "withdraw":
 		actor := b.actor(ctx, p.person(), verb == "withdraw")

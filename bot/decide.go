@@ -20,6 +20,8 @@ var clicks = map[string]workflow.Verb{
 	actLook:    workflow.LookAgain,
 	actDone:    workflow.MarkDone,
 	actNot:     workflow.MarkNot,
+
+	actWithdraw: workflow.Withdraw,
 }
 
 const (
@@ -41,18 +43,41 @@ func (b *Bot) interact(ctx context.Context, i interaction) any {
 			b.click(ctx, i, a)
 		}
 	case "view_submission":
-		if i.View != nil && i.View.CallbackID == denyForm {
+		switch {
+		case i.View != nil && i.View.CallbackID == denyForm:
 			return b.denied(ctx, i)
+		case i.View != nil && i.View.CallbackID == requestForm:
+			return b.submitted(ctx, i)
 		}
+	case "block_suggestion":
+		return b.suggest(ctx, i)
+	case "shortcut":
+		b.openFormFor(ctx, i)
 	}
 	return nil
 }
 
+// openFormFor opens an empty form for whoever used the shortcut or the button on their Home.
+func (b *Bot) openFormFor(ctx context.Context, i interaction) {
+	a := b.actor(ctx, i.person(), false)
+	if err := b.openForm(ctx, b.langOf(ctx, i.User.ID), i.TriggerID, a, filled{}); err != nil {
+		b.o.Logger.Warn("the form could not be opened", "user", i.User.ID, "error", err)
+	}
+}
+
 // click carries out one button, or says privately why not.
 func (b *Bot) click(ctx context.Context, i interaction, a blockAction) {
+	switch {
+	case a.ActionID == actAsk:
+		b.openFormFor(ctx, i)
+		return
+	case i.View != nil && i.View.CallbackID == requestForm:
+		b.refit(ctx, i)
+		return
+	}
 	verb, ok := clicks[a.ActionID]
 	if !ok && a.ActionID != actDeny {
-		return // a link, or a block of a form: nothing was asked
+		return // a link: nothing was asked
 	}
 	err := b.decide(ctx, i, a, verb)
 	if err == nil {

@@ -84,7 +84,9 @@ func (b *Bot) postedCommand(w http.ResponseWriter, r *http.Request, body []byte)
 	if form.Get("ssl_check") == "1" {
 		return
 	}
-	b.write(w, b.command(context.WithoutCancel(r.Context()), slashFromForm(form)))
+	if rep := b.command(context.WithoutCancel(r.Context()), slashFromForm(form)); rep != nil {
+		b.write(w, rep)
+	}
 }
 
 func (b *Bot) postedInteraction(w http.ResponseWriter, r *http.Request, body []byte) {

@@ -126,7 +126,10 @@ func (b *Bot) deliver(ctx context.Context, kind string, payload []byte) any {
 			b.o.Logger.Warn("a slash command could not be read", "error", err)
 			return nil
 		}
-		return b.command(ctx, p)
+		if r := b.command(ctx, p); r != nil {
+			return r
+		}
+		return nil
 	case socketmode.RequestTypeInteractive:
 		i, err := parseInteraction(payload)
 		if err != nil {
@@ -134,6 +137,9 @@ func (b *Bot) deliver(ctx context.Context, kind string, payload []byte) any {
 			return nil
 		}
 		return b.interact(ctx, i)
+	case socketmode.RequestTypeEventsAPI:
+		b.happened(ctx, payload)
+		return nil
 	default:
 		return nil
 	}

@@ -135,7 +135,10 @@ func (a *App) build(systems []workflow.System, secrets *secrets) (err error) {
 		Store: a.stepped(), Systems: systems, Now: a.o.Now,
 		Policy: workflow.Policy{Rules: a.cfg.Rules, Teams: a.cfg.Slack.TeamIDs},
 		Owed:   func(r workflow.Request) { a.runner.Owed(r) },
-		Seen:   a.metrics.seen,
+		Seen: func(e workflow.Entry) {
+			a.metrics.seen(e)
+			a.bot.Changed(e)
+		},
 	})
 	if err != nil {
 		return fmt.Errorf("build engine: %w", err)
