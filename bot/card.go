@@ -330,11 +330,7 @@ func (l Lang) about(r workflow.Request) string {
 		parts = append(parts, l.say("card.expires", l.date(r.Expires)))
 	}
 	if r.State == workflow.Approved && r.Parent != 0 {
-		for _, e := range r.Effects {
-			if e.Kind == workflow.CallEffect {
-				parts = append(parts, l.say("card.due", l.date(e.Due)))
-			}
-		}
+		parts = append(parts, l.say("card.due", l.date(ends(r))))
 	}
 	return strings.Join(parts, " · ")
 }

@@ -218,6 +218,8 @@ var phrases = map[string][languages]string{
 	"dm.deny.reason":   {"Reason: %[1]s", "理由：%[1]s"},
 	"dm.expire":        {"Nobody decided your request #%[1]s in time, it has expired: %[2]s. Ask anew if you still need it.", "您的申请 #%[1]s 在期限内无人审批，已过期：%[2]s。如仍需要请重新申请。"},
 	"dm.result":        {"Your request #%[1]s: %[2]s — %[3]s", "您的申请 #%[1]s：%[2]s — %[3]s"},
+	"dm.ends_soon":     {"Soon over: %[2]s, on %[3]s (#%[1]s, from #%[4]s). Ask again in good time if it must go on.", "即将到期：%[3]s 执行 %[2]s（#%[1]s，来自 #%[4]s）。如需继续请提前重新申请。"},
+	"dm.subject":       {"Your membership has changed (#%[1]s, asked for by %[3]s): %[2]s.", "您的成员身份已变更（#%[1]s，由 %[3]s 申请）：%[2]s。"},
 	"thread.remind":    {"Still waiting: %[1]s", "仍在等待：%[1]s"},
 	"date":             {"<!date^%[1]d^{date_short_pretty} at {time}|%[2]s>", "<!date^%[1]d^{date_short_pretty} {time}|%[2]s>"},
 	"form.deny.title":  {"Deny request %[1]s", "拒绝申请 %[1]s"},

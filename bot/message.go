@@ -2,6 +2,7 @@ package bot
 
 import (
 	"strings"
+	"time"
 
 	"github.com/slack-go/slack"
 
@@ -22,6 +23,12 @@ func (l Lang) thread(r workflow.Request, e workflow.Effect) string {
 // direct is what the requester is told. Link is the request's number, linked to its card where that is known.
 func (l Lang) direct(r workflow.Request, e workflow.Effect) string {
 	what := l.does(r.Change)
+	switch {
+	case e.About == workflow.EndsSoon:
+		return l.say("dm.ends_soon", r.Number, what, l.date(ends(r)), r.Parent)
+	case e.To != r.Requester:
+		return l.say("dm.subject", r.Number, what, who(r.Requester))
+	}
 	switch e.About {
 	case workflow.Approve:
 		lack, needed := 0, r.Rule.Needed()
@@ -48,6 +55,16 @@ func (l Lang) direct(r workflow.Request, e workflow.Effect) string {
 	default:
 		return l.say("dm.result", r.Number, what, l.ending(r))
 	}
+}
+
+// ends is when the call that ends a timed membership is due.
+func ends(r workflow.Request) time.Time {
+	for _, e := range r.Effects {
+		if e.Kind == workflow.CallEffect {
+			return e.Due
+		}
+	}
+	return r.Updated
 }
 
 // notice is a message of one paragraph: blocks, so that Slack makes no links in it, and the text for notifications.

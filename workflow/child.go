@@ -1,5 +1,7 @@
 package workflow
 
+import "time"
+
 // owesChild reports whether a request that ends well owes a child that ends its time limit. A membership that was
 // already as wanted owes none: it was not this request that gave it.
 func owesChild(r Request, already bool) bool {
@@ -28,8 +30,10 @@ func (s *step) bear() {
 	}
 	cs := &step{r: child, from: nowhere, c: Command{Verb: Submit, Via: "timer"}, now: s.now}
 	cs.turn(Approved, "ends #"+s.r.Number.String())
-	cs.owe(CallEffect, s.now.Add(s.r.Change.Limit))
+	end := s.now.Add(s.r.Change.Limit)
+	cs.owe(CallEffect, end)
 	cs.owe(CardEffect, s.now)
+	cs.warnBefore(end)
 	s.r.Child = child.Number
 	s.child, s.childEntry = &cs.r, cs.entry
 }
@@ -44,4 +48,32 @@ func (s *step) former() []RoleRef {
 		roles = append(roles, RoleRef{ID: id})
 	}
 	return roles
+}
+
+// warnings are how long before its end people are told that a timed membership ends.
+var warnings = []time.Duration{24 * time.Hour, time.Hour}
+
+// warnBefore owes word to the requester and the subject before the membership ends. A limit that is hardly longer than
+// the warning needs none.
+func (s *step) warnBefore(end time.Time) {
+	for _, before := range warnings {
+		if at := end.Add(-before); at.After(s.now.Add(before / 2)) {
+			for _, p := range s.concerned() {
+				e := s.owe(DirectEffect, at)
+				e.To, e.About = p, EndsSoon
+			}
+		}
+	}
+}
+
+// concerned are the requester and, where they have a Slack account, the subject.
+func (s *step) concerned() []Person {
+	var ps []Person
+	if s.r.Requester.User != "" {
+		ps = append(ps, s.r.Requester)
+	}
+	if id := s.r.Change.Subject.Slack; id != "" && id != s.r.Requester.User {
+		ps = append(ps, Person{User: id, Team: s.r.Requester.Team})
+	}
+	return ps
 }

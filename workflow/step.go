@@ -87,6 +87,20 @@ func (s *step) announce() {
 	s.tellRequester()
 }
 
+// tellSubject owes word to the person whose membership has changed, where they have a Slack account.
+func (s *step) tellSubject() {
+	for _, p := range s.concerned() {
+		if p != s.r.Requester {
+			s.owe(DirectEffect, s.now).To = p
+		}
+	}
+}
+
+// dropWarnings forgets the word that a membership ends soon: it has ended.
+func (s *step) dropWarnings() {
+	s.r.Effects = slices.DeleteFunc(s.r.Effects, func(e Effect) bool { return e.About == EndsSoon })
+}
+
 // result is where the outcome for people is written.
 func (s *step) result() *Result {
 	if s.r.Result == nil {
@@ -233,7 +247,9 @@ func (s *step) done(detail string) {
 	s.record()
 	s.turn(Done, detail)
 	s.drop(CallEffect)
+	s.dropWarnings()
 	s.announce()
+	s.tellSubject()
 	s.bear()
 }
 
@@ -254,6 +270,7 @@ func fail(s *step) *Refusal {
 	}
 	s.turn(Failed, detail)
 	s.drop(CallEffect)
+	s.dropWarnings()
 	s.announce()
 	return nil
 }
@@ -362,16 +379,20 @@ func shown(s *step) *Refusal {
 	if s.r.Card.TS == "" && s.c.Card.TS != "" {
 		s.note(s.c.Card.Channel + "/" + s.c.Card.TS)
 	}
+	older := s.c.Card.Seq < s.r.Card.Seq
 	s.r.Card = s.c.Card
 	s.r.Effects = slices.DeleteFunc(s.r.Effects, func(e Effect) bool {
 		return e.Kind == CardEffect && e.Turn() <= s.c.Card.Seq
 	})
+	if older { // an older text has just taken the place of a newer one
+		s.owe(CardEffect, s.now)
+	}
 	return nil
 }
 
 func told(s *step) *Refusal {
 	e, ok := s.r.Effect(s.c.Effect)
-	if !ok {
+	if !ok || e.Kind != ThreadEffect && e.Kind != DirectEffect {
 		return Refuse(WrongState, string(s.r.State))
 	}
 	s.finish(e.ID)
@@ -381,7 +402,7 @@ func told(s *step) *Refusal {
 
 func giveUp(s *step) *Refusal {
 	e, ok := s.r.Effect(s.c.Effect)
-	if !ok {
+	if !ok || e.Kind == CallEffect && s.from.Open() { // without its call the request would stand still
 		return Refuse(WrongState, string(s.r.State))
 	}
 	s.finish(e.ID)

@@ -39,6 +39,9 @@ const (
 	Shown   Verb = "shown"   // the card shows the request
 	Told    Verb = "told"    // a message was delivered
 	GiveUp  Verb = "give_up" // a message cannot be delivered
+
+	// EndsSoon is no command: it marks the message that a timed membership ends soon.
+	EndsSoon Verb = "ends_soon"
 )
 
 // Verbs are all verbs.
@@ -201,7 +204,12 @@ func judge(r Request, c Command, p Policy, now time.Time) *Refusal {
 
 func clone(r Request) Request {
 	r.Decisions = slices.Clone(r.Decisions)
+	r.Voided = slices.Clone(r.Voided)
 	r.Effects = slices.Clone(r.Effects)
+	if r.Plan != nil {
+		p := *r.Plan
+		r.Plan = &p
+	}
 	if r.Attempt != nil {
 		a := *r.Attempt
 		r.Attempt = &a
