@@ -2,24 +2,15 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"net/url"
 	"strings"
-)
 
-// scopes are what the bot's token needs, and why.
-var scopes = []string{
-	"commands",         // the slash command
-	"chat:write",       // cards, threads, direct messages
-	"users:read",       // who clicks: guests, bots and deactivated users are refused
-	"usergroups:read",  // approvers by user group
-	"channels:history", // a card whose post was not recorded is found again instead of posted twice
-	"groups:history",   // the same in private channels
-	"im:history",       // the same for direct messages
-	"im:write",
-}
+	"countersign/bot"
+)
 
 // manifest prints the Slack app manifest (https://docs.slack.dev/reference/app-manifest).
 func manifest(_ context.Context, io streams, args []string) error {
@@ -41,7 +32,17 @@ func manifest(_ context.Context, io streams, args []string) error {
 	if *mode == "http" && (err != nil || u.Scheme != "https" || u.Host == "") {
 		return usageError{errors.New("--url: http mode needs the https address at which Slack reaches this server")}
 	}
-	return printJSON(io.out, appManifest(*mode == "http", strings.TrimSuffix(*base, "/"), *name))
+	m := appManifest(*mode == "http", strings.TrimSuffix(*base, "/"), *name)
+	if err := printJSON(io.out, m); err != nil {
+		return err
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(io.err, "This link opens Slack's page with the manifest filled in:\n\nhttps://api.slack.com/apps?new_app=1&manifest_json=%s\n",
+		strings.ReplaceAll(url.QueryEscape(string(text)), "+", "%20"))
+	return nil
 }
 
 func appManifest(overHTTP bool, base, name string) map[string]any {
@@ -50,10 +51,16 @@ func appManifest(overHTTP bool, base, name string) map[string]any {
 		"usage_hint": "help | mine | pending | show 42 | invite 50002 to gpu-lab/1001", "should_escape": true,
 	}
 	interactivity := map[string]any{"is_enabled": true}
+	events := map[string]any{"bot_events": []string{"app_home_opened"}}
 	if overHTTP {
 		slash["url"] = base + "/slack/commands"
 		interactivity["request_url"] = base + "/slack/interactions"
 		interactivity["message_menu_options_url"] = base + "/slack/options"
+		events["request_url"] = base + "/slack/events"
+	}
+	var scopes []string
+	for _, s := range bot.Scopes() {
+		scopes = append(scopes, s.Name)
 	}
 	return map[string]any{
 		"display_information": map[string]any{
@@ -61,12 +68,19 @@ func appManifest(overHTTP bool, base, name string) map[string]any {
 			"background_color": "#1f3a5f",
 		},
 		"features": map[string]any{
-			"bot_user":       map[string]any{"display_name": "Countersign", "always_online": true},
+			"app_home": map[string]any{
+				"home_tab_enabled": true, "messages_tab_enabled": true, "messages_tab_read_only_enabled": true,
+			},
+			"bot_user": map[string]any{"display_name": "countersign", "always_online": true},
+			"shortcuts": []any{map[string]any{
+				"type": "global", "callback_id": "request", "name": "Ask for membership",
+				"description": "Opens the form of " + name,
+			}},
 			"slash_commands": []any{slash},
 		},
 		"oauth_config": map[string]any{"scopes": map[string]any{"bot": scopes}},
 		"settings": map[string]any{
-			"interactivity": interactivity, "org_deploy_enabled": false,
+			"event_subscriptions": events, "interactivity": interactivity, "org_deploy_enabled": false,
 			"socket_mode_enabled": !overHTTP, "token_rotation_enabled": false,
 		},
 	}
