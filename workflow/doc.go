@@ -10,6 +10,9 @@
 //	   |--withdraw--> withdrawn                            '--outcome unclear--> unknown --looked up--> done | failed | executing
 //	   '--time--> expired
 //
+// A request that was approved is done without a call where the membership is already as wanted, and failed without one
+// where it cannot be read or no call could lead there.
+//
 // Two edges lead back. From pending to pending the present membership is read, so that approvers sign a difference; a
 // group or subject that the cloud does not know ends the request as denied. From approved to pending: the membership is
 // no longer what they signed, so their approvals are void. A vendor that is busy is called again, from executing to

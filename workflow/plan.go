@@ -97,7 +97,7 @@ func (s *step) unplanned(f *Fault, tries int) {
 // drift voids the approvals: what they signed is no longer what would happen. The request waits for new ones, on what
 // was just read.
 func drift(s *step) *Refusal {
-	if a := s.r.Attempt; a != nil && !a.Begun.IsZero() {
+	if s.r.Attempt.begun() {
 		return Refuse(WrongState, string(s.r.State)) // a call that was begun is settled, not signed again
 	}
 	if !s.r.Plan.Read() {
@@ -124,6 +124,9 @@ type Drift struct {
 
 // again owes another call a little later, after one that the vendor certainly did not apply.
 func again(s *step) *Refusal {
+	if !s.r.Attempt.begun() || s.c.Outcome.Fault == nil {
+		return Refuse(WrongState, string(s.r.State)) // no call was refused
+	}
 	s.r.Attempt = nil
 	s.r.Result = &Result{Fault: s.c.Outcome.Fault}
 	s.turn(Executing, "tried again: "+s.c.Outcome.Fault.Error())

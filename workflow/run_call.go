@@ -11,6 +11,11 @@ const (
 	readTimeout = 20 * time.Second
 	// readTries bounds how often the membership is read in vain before a call that was not begun.
 	readTries = 5
+	// lookEvery is how long at most between two looks at an unclear outcome, lookLast how long before the end of the
+	// window the last one begins, and maxLooks how many there are, should the clock be set back meanwhile.
+	lookEvery = 4 * time.Second
+	lookLast  = 2 * time.Second
+	maxLooks  = 30
 	// comeBack is how long the bot waits before it calls a busy vendor once more; it quadruples.
 	comeBack = 2 * time.Second
 )
@@ -23,16 +28,18 @@ const (
 func (r *Runner) call(ctx context.Context, log *slog.Logger, req Request, e Effect) time.Duration {
 	t := task{req.Number, e.ID}
 	sys, ok := r.o.Engine.System(req.Change.System)
-	if !ok {
-		fault := &Fault{Class: ClassRefused, Text: "the system " + req.Change.System + " is no longer configured"}
-		return r.do(ctx, log, t, Command{Verb: Fail, Via: "provider", Outcome: Outcome{Verdict: Refused, Fault: fault}})
-	}
-	begun := req.Attempt != nil && !req.Attempt.Begun.IsZero()
+	gone := Outcome{Verdict: Refused, Fault: &Fault{
+		Class: ClassRefused, Text: "the system " + req.Change.System + " is no longer configured",
+	}}
 	switch {
+	case req.State == Executing && req.Attempt.begun():
+		return r.do(ctx, log, t, Command{Verb: Lose, Via: "restart"})
+	case req.State == Unknown && !ok:
+		return r.do(ctx, log, t, Command{Verb: Ask, Via: "provider", Outcome: gone})
+	case !ok:
+		return r.do(ctx, log, t, Command{Verb: Fail, Via: "provider", Outcome: gone})
 	case req.State == Unknown:
 		return r.settle(ctx, log, sys, req, e)
-	case req.State == Executing && begun:
-		return r.do(ctx, log, t, Command{Verb: Lose, Via: "restart"})
 	case req.State == Approved || req.State == Executing:
 		return r.start(ctx, log, sys, req, e)
 	default:
@@ -44,14 +51,21 @@ func (r *Runner) call(ctx context.Context, log *slog.Logger, req Request, e Effe
 // start reads the membership and, if a call is needed, makes it.
 func (r *Runner) start(ctx context.Context, log *slog.Logger, sys System, req Request, e Effect) time.Duration {
 	t := task{req.Number, e.ID}
-	m, err := r.read(ctx, sys, req)
+	if other, err := r.unsettled(ctx, req); err != nil || other != 0 {
+		log.Info("a call waits for another of the same membership", "other", uint64(other), "error", err)
+		r.soon(lookEvery)
+		return 0
+	}
+	m, err := r.read(ctx, sys, req, readTimeout)
 	if err != nil {
 		return r.unread(ctx, log, t, e, err)
 	}
 	failed := Command{Verb: Fail, Via: "provider", Membership: m, Outcome: Outcome{Verdict: Refused, Fault: m.Why}}
 	switch {
 	case m.Fit == Satisfied:
-		return r.do(ctx, log, t, Command{Verb: Succeed, Via: "provider", Already: true, Membership: m})
+		// After an earlier call whose outcome was never learned, it may be that call's doing.
+		doubt := req.Attempt != nil
+		return r.do(ctx, log, t, Command{Verb: Succeed, Via: "provider", Already: !doubt, ReadBack: doubt, Membership: m})
 	case m.Fit == Impossible:
 		return r.do(ctx, log, t, failed)
 	case req.drifted(m) && req.Parent != 0:
@@ -72,7 +86,7 @@ func (r *Runner) plan(ctx context.Context, log *slog.Logger, req Request, e Effe
 	if !ok || req.State != Pending {
 		return r.do(ctx, log, t, Command{Verb: GiveUp, Effect: e.ID, Note: "there is nothing to plan"})
 	}
-	m, err := r.read(ctx, sys, req)
+	m, err := r.read(ctx, sys, req, readTimeout)
 	if ctx.Err() != nil {
 		return 0
 	}
@@ -83,8 +97,29 @@ func (r *Runner) plan(ctx context.Context, log *slog.Logger, req Request, e Effe
 	return r.do(ctx, log, t, c)
 }
 
-func (r *Runner) read(ctx context.Context, sys System, req Request) (Membership, error) {
-	rctx, cancel := context.WithTimeout(ctx, readTimeout)
+// unsettled returns another request whose call on the same membership was begun and has no known outcome, or nought. One
+// that a person was asked about holds up nobody.
+func (r *Runner) unsettled(ctx context.Context, req Request) (Number, error) {
+	q := Query{States: []State{Executing, Unknown}, Limit: scanPage}
+	for {
+		page, err := r.o.Engine.List(ctx, q)
+		if err != nil {
+			return 0, err
+		}
+		for _, o := range page {
+			if o.Number != req.Number && o.Change.Key() == req.Change.Key() && o.Attempt.begun() && !o.Asked() {
+				return o.Number, nil
+			}
+			q.Before = o.Number
+		}
+		if len(page) < q.Limit {
+			return 0, nil
+		}
+	}
+}
+
+func (r *Runner) read(ctx context.Context, sys System, req Request, limit time.Duration) (Membership, error) {
+	rctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	return sys.Provider.Read(rctx, req.Change)
 }
@@ -123,7 +158,11 @@ func faultOf(err error) *Fault {
 // dispatch records that the call begins, makes it once, and records what became of it.
 func (r *Runner) dispatch(ctx context.Context, log *slog.Logger, sys System, req Request, e Effect, m Membership) time.Duration {
 	t := task{req.Number, e.ID}
+	if r.live.Err() != nil {
+		return 0 // nothing more is begun; the next start makes the call
+	}
 	r.o.Step("before_begin", req.Number)
+	r.sent(req.Number, sys.limit()+GatewayQuiet)
 	req, err := r.o.Engine.Do(context.WithoutCancel(ctx), req.Number, Command{Verb: Begin, Via: "provider", Membership: m})
 	if err != nil {
 		if ref, ok := errors.AsType[*Refusal](err); ok {
@@ -135,10 +174,41 @@ func (r *Runner) dispatch(ctx context.Context, log *slog.Logger, sys System, req
 	}
 	r.o.Step("before_call", req.Number)
 	cctx, cancel := context.WithTimeout(ctx, sys.limit())
-	out := sys.Provider.Apply(cctx, req.Change, m)
+	out := apply(cctx, sys, req.Change, m)
 	cancel()
 	r.o.Step("after_call", req.Number)
 	return r.record(ctx, log, t, r.learned(ctx, sys, req, out))
+}
+
+// sent remembers for d that a call of a request may still reach the membership, by a clock that nobody can set.
+func (r *Runner) sent(n Number, d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.loud[n]++
+	time.AfterFunc(d, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.loud[n]--; r.loud[n] == 0 {
+			delete(r.loud, n)
+		}
+	})
+}
+
+// quiet reports whether no call of a request that this process made can still be under way.
+func (r *Runner) quiet(n Number) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.loud[n] == 0
+}
+
+// apply makes the call. A provider that panics leaves open what was sent.
+func apply(ctx context.Context, sys System, c Change, m Membership) (out Outcome) {
+	defer func() {
+		if v := recover(); v != nil {
+			out = Outcome{Verdict: Unclear, Fault: &Fault{Class: ClassUnclear, Text: "the call was broken off by a fault of Countersign itself"}}
+		}
+	}()
+	return sys.Provider.Apply(ctx, c, m)
 }
 
 // learned turns the outcome of a call into a command. An unclear one is looked up at once: most are settled before
@@ -148,7 +218,7 @@ func (r *Runner) learned(ctx context.Context, sys System, req Request, out Outco
 		return Command{Verb: Succeed, Via: "provider", Outcome: out}
 	}
 	if out.Verdict == Unclear || out.Fault != nil && out.Fault.Class == ClassState {
-		if m, err := r.read(ctx, sys, req); err == nil && m.Fit == Satisfied && !m.Blind {
+		if m, err := r.read(ctx, sys, req, readTimeout); err == nil && m.Fit == Satisfied && !m.Blind {
 			return Command{Verb: Succeed, Via: "provider", Outcome: out, ReadBack: true, Membership: m}
 		}
 	}
@@ -165,14 +235,16 @@ func (r *Runner) learned(ctx context.Context, sys System, req Request, out Outco
 // settle looks up what became of a call whose outcome is unclear.
 func (r *Runner) settle(ctx context.Context, log *slog.Logger, sys System, req Request, e Effect) time.Duration {
 	t := task{req.Number, e.ID}
-	now := r.o.Engine.Now()
-	over := !now.Before(req.Attempt.Settle)
-	m, err := r.read(ctx, sys, req)
+	att := req.Attempt
+	left := att.Settle.Sub(r.o.Engine.Now())
+	m, err := r.read(ctx, sys, req, min(max(left, lookLast), readTimeout))
 	if ctx.Err() != nil {
 		return 0
 	}
-	quiet := req.Attempt.Begun.Add(sys.limit() + GatewayQuiet)
-	look := Command{Verb: PutOff, Effect: e.ID, Until: earlier(now.Add(backoff(e.Tries)), req.Attempt.Settle)}
+	now := r.o.Engine.Now() // the read may have taken a while
+	last, quiet := att.Settle.Add(-lookLast), att.Begun.Add(sys.limit()+GatewayQuiet)
+	over := !now.Before(last) || e.Tries >= maxLooks
+	look := Command{Verb: PutOff, Effect: e.ID, Until: earlier(now.Add(min(backoff(e.Tries), lookEvery)), last)}
 	switch {
 	case err != nil && over:
 		return r.do(ctx, log, t, Command{Verb: Ask, Via: "provider", Outcome: Outcome{Fault: faultOf(err)}})
@@ -181,10 +253,10 @@ func (r *Runner) settle(ctx context.Context, log *slog.Logger, sys System, req R
 		return r.do(ctx, log, t, look)
 	case m.Fit == Satisfied && !m.Blind:
 		return r.do(ctx, log, t, Command{Verb: Succeed, Via: "provider", ReadBack: true, Membership: m})
-	case m.Blind || m.State != req.Attempt.Before.State:
+	case m.Blind || m.Fit == Impossible || m.State != att.Before.State:
 		// Neither as wanted nor as it was: somebody else has changed it, or no read can tell.
 		return r.do(ctx, log, t, Command{Verb: Ask, Via: "provider", Membership: m})
-	case !now.Before(quiet) && req.Attempt.MayRepeat(m, now):
+	case !now.Before(quiet) && r.quiet(req.Number) && att.MayRepeat(m, now):
 		return r.dispatch(ctx, log, sys, req, e, m)
 	case over:
 		return r.do(ctx, log, t, Command{Verb: Ask, Via: "provider", Membership: m})

@@ -15,7 +15,7 @@ const postTimeout = 30 * time.Second
 func (r *Runner) post(ctx context.Context, log *slog.Logger, req Request, e Effect) time.Duration {
 	t := task{req.Number, e.ID}
 	r.mu.Lock()
-	again := r.tried[t] || e.Tries > 0 || e.Due.Before(r.began)
+	again := r.tried[t] || e.Tries > 0 || e.Due.Before(r.began) || mayHaveCard(req, e)
 	r.tried[t] = true
 	r.mu.Unlock()
 
@@ -38,6 +38,12 @@ func (r *Runner) post(ctx context.Context, log *slog.Logger, req Request, e Effe
 	return r.postFailed(ctx, log, t, e, err)
 }
 
+// mayHaveCard reports whether the request may have a card that is not recorded: an earlier turn owed one too, and what
+// became of that is not known.
+func mayHaveCard(req Request, e Effect) bool {
+	return e.Kind == CardEffect && req.Card.TS == "" && e.Turn() > 1
+}
+
 func (r *Runner) postFailed(ctx context.Context, log *slog.Logger, t task, e Effect, err error) time.Duration {
 	if later, ok := errors.AsType[*LaterError](err); ok {
 		r.forget(t) // the far end refused it: nothing was posted
@@ -46,14 +52,22 @@ func (r *Runner) postFailed(ctx context.Context, log *slog.Logger, t task, e Eff
 	}
 	if dead, ok := errors.AsType[*UndeliverableError](err); ok {
 		log.Error("a message cannot be delivered", "effect", string(e.Kind), "about", string(e.About), "error", dead.Err)
-		return r.do(ctx, log, t, Command{Verb: GiveUp, Via: "slack", Effect: e.ID, Note: dead.Error()})
+		return r.settled(t, r.do(ctx, log, t, Command{Verb: GiveUp, Via: "slack", Effect: e.ID, Note: dead.Error()}))
 	}
 	if ctx.Err() != nil {
 		return 0
 	}
 	wait := backoff(e.Tries)
 	log.Warn("slack did not take a message; it is tried again", "effect", string(e.Kind), "wait", wait, "error", err)
-	return r.do(ctx, log, t, Command{Verb: PutOff, Effect: e.ID, Until: r.o.Engine.Now().Add(wait)})
+	return r.settled(t, r.do(ctx, log, t, Command{Verb: PutOff, Effect: e.ID, Until: r.o.Engine.Now().Add(wait)}))
+}
+
+// settled forgets a try whose end is stored: the effect itself tells of it, or is no longer owed.
+func (r *Runner) settled(t task, wait time.Duration) time.Duration {
+	if wait == 0 {
+		r.forget(t)
+	}
+	return wait
 }
 
 // record stores a delivery, and keeps trying: a message whose delivery is forgotten would be posted again.

@@ -13,7 +13,7 @@ const (
 	scanPage  = 256
 	pollEvery = time.Second      // how soon an effect is seen that fell due, whatever the clock does
 	scanEvery = 30 * time.Second // a full scan, for what nobody announced
-	workers   = 16               // effects under way at once, of each sort
+	workers   = 16               // posts under way at once, and calls of each system
 
 	// firstBackoff doubles up to maxBackoff.
 	firstBackoff = time.Second
@@ -35,17 +35,19 @@ type Runner struct {
 	o     RunnerOptions
 	began time.Time
 
-	mu    sync.Mutex
-	live  context.Context // ends when nothing more is begun; nil before Run
-	work  context.Context // ends when what is under way is cut off
-	lanes map[string]*lane
-	known map[task]bool // waiting or under way
-	tried map[task]bool // posted at least once by this process, with no recorded end
-	next  time.Time     // when the earliest effect that is not yet due falls due
+	mu     sync.Mutex
+	live   context.Context // ends when nothing more is begun; nil before Run
+	work   context.Context // ends when what is under way is cut off
+	closed bool            // no lane is started any more
+	lanes  map[string]*lane
+	known  map[task]bool  // waiting or under way; true if a commit has named it since
+	tried  map[task]bool  // posted at least once by this process, with no recorded end
+	loud   map[Number]int // calls made by this process that the vendor may still be applying
+	next   time.Time      // when the earliest effect that is not yet due falls due
 
 	wake  chan struct{}
-	calls chan struct{} // bounds cloud calls
-	posts chan struct{} // bounds Slack calls
+	calls map[string]chan struct{} // bounds the calls of each system
+	posts chan struct{}            // bounds Slack calls
 	wg    sync.WaitGroup
 }
 
@@ -65,12 +67,16 @@ func NewRunner(o RunnerOptions) *Runner {
 	if o.Step == nil {
 		o.Step = func(string, Number) {}
 	}
-	return &Runner{
+	r := &Runner{
 		o: o, began: o.Engine.Now(),
-		lanes: map[string]*lane{}, known: map[task]bool{}, tried: map[task]bool{},
+		lanes: map[string]*lane{}, known: map[task]bool{}, tried: map[task]bool{}, loud: map[Number]int{},
 		wake:  make(chan struct{}, 1),
-		calls: make(chan struct{}, workers), posts: make(chan struct{}, workers),
+		calls: map[string]chan struct{}{}, posts: make(chan struct{}, workers),
 	}
+	for _, s := range o.Engine.Systems() {
+		r.calls[s.Name] = make(chan struct{}, workers)
+	}
+	return r
 }
 
 // Run carries out effects until ctx ends, then begins nothing more. It returns when what was under way has ended or
@@ -85,12 +91,16 @@ func (r *Runner) Run(ctx, work context.Context) error {
 		if now.Sub(scanned) >= scanEvery || now.Before(scanned) || r.reached(now) {
 			if err := r.scan(ctx, now); err != nil && ctx.Err() == nil {
 				r.o.Logger.Error("the effects that are due could not be read", "error", err)
+				scanned = time.Time{} // what the scan did not reach must not wait for the next full one
 			} else {
 				scanned = now
 			}
 		}
 		select {
 		case <-ctx.Done():
+			r.mu.Lock()
+			r.closed = true
+			r.mu.Unlock()
 			r.wg.Wait()
 			return nil
 		case <-r.wake:
@@ -141,12 +151,13 @@ func (r *Runner) scan(ctx context.Context, now time.Time) error {
 			return fmt.Errorf("list what is due: %w", err)
 		}
 		for _, it := range items {
+			after = it
 			req, err := r.o.Engine.Load(ctx, it.Number)
-			if err != nil {
-				return fmt.Errorf("load request %v: %w", it.Number, err)
+			if err != nil { // one record that cannot be read must not hold up the rest
+				r.o.Logger.Error("a request that owes an effect could not be read", "request", uint64(it.Number), "error", err)
+				continue
 			}
 			r.queue(req, now)
-			after = it
 		}
 		if len(items) < scanPage {
 			break
@@ -177,7 +188,7 @@ func (r *Runner) findNext(ctx context.Context, now time.Time, after DueItem) err
 func (r *Runner) queue(req Request, now time.Time) (sooner bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.live == nil || r.live.Err() != nil {
+	if r.live == nil || r.closed || r.live.Err() != nil {
 		return false // what is stored is found by the scan of the next start
 	}
 	for _, e := range req.Effects {
@@ -188,12 +199,24 @@ func (r *Runner) queue(req Request, now time.Time) (sooner bool) {
 			}
 			continue
 		}
-		if !r.known[t] {
-			r.known[t] = true
-			r.enqueue(laneOf(req, e), t)
+		if _, ok := r.known[t]; ok {
+			r.known[t] = true // it may be under way on what was stored before: it is looked at once more
+			continue
 		}
+		r.known[t] = false
+		r.enqueue(laneOf(req, e), t)
 	}
 	return sooner
+}
+
+// soon has the store scanned again when d has passed, for what was left undone and is still due.
+func (r *Runner) soon(d time.Duration) {
+	at := r.o.Engine.Now().Add(d)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.next.IsZero() || at.Before(r.next) {
+		r.next = at
+	}
 }
 
 // enqueue appends a task to a lane, which is made and started if there is none.
@@ -250,10 +273,14 @@ func (r *Runner) drain(work context.Context, name string, l *lane) {
 
 		wait := r.run(work, t)
 		r.mu.Lock()
-		delete(r.known, t)
-		if wait > 0 { // the lane waits, with this task still at its head
-			r.known[t] = true
+		switch {
+		case wait > 0: // the lane waits, with this task still at its head
 			l.tasks = append([]task{t}, l.tasks...)
+		case r.known[t]:
+			r.known[t] = false
+			l.tasks = append(l.tasks, t)
+		default:
+			delete(r.known, t)
 		}
 		r.mu.Unlock()
 		if wait > 0 {
@@ -277,13 +304,14 @@ func (r *Runner) run(ctx context.Context, t task) (wait time.Duration) {
 	defer func() {
 		if v := recover(); v != nil {
 			r.o.Logger.Error("an effect panicked", "request", uint64(t.number), "panic", fmt.Sprint(v))
-			wait = maxBackoff
+			wait = r.setAside(ctx, t)
 		}
 	}()
 	req, err := r.o.Engine.Load(ctx, t.number)
 	if err != nil {
 		r.o.Logger.Error("a request that owes an effect could not be read", "request", uint64(t.number), "error", err)
-		return firstBackoff
+		r.soon(firstBackoff)
+		return 0
 	}
 	e, ok := req.Effect(t.effect)
 	if !ok || e.Due.After(r.o.Engine.Now()) {
@@ -293,11 +321,11 @@ func (r *Runner) run(ctx context.Context, t task) (wait time.Duration) {
 	log := r.o.Logger.With("request", uint64(t.number))
 	switch e.Kind {
 	case PlanEffect:
-		return bounded(ctx, r.calls, func() time.Duration { return r.plan(ctx, log, req, e) })
+		return r.bounded(ctx, r.slots(req), func() time.Duration { return r.plan(ctx, log, req, e) })
 	case CallEffect:
-		return bounded(ctx, r.calls, func() time.Duration { return r.call(ctx, log, req, e) })
+		return r.bounded(ctx, r.slots(req), func() time.Duration { return r.call(ctx, log, req, e) })
 	case CardEffect, ThreadEffect, DirectEffect:
-		return bounded(ctx, r.posts, func() time.Duration { return r.post(ctx, log, req, e) })
+		return r.bounded(ctx, r.posts, func() time.Duration { return r.post(ctx, log, req, e) })
 	case ExpireEffect:
 		return r.do(ctx, log, t, Command{Verb: Expire, Via: "timer"})
 	case RemindEffect:
@@ -308,14 +336,43 @@ func (r *Runner) run(ctx context.Context, t task) (wait time.Duration) {
 	}
 }
 
-func bounded(ctx context.Context, slots chan struct{}, f func() time.Duration) time.Duration {
+// setAside puts off an effect that panicked, so that its lane goes on without it. Should that panic too, the lane waits.
+func (r *Runner) setAside(ctx context.Context, t task) (wait time.Duration) {
+	defer func() {
+		if recover() != nil {
+			wait = maxBackoff
+		}
+	}()
+	until := r.o.Engine.Now().Add(maxBackoff)
+	wait = r.do(ctx, r.o.Logger, t, Command{Verb: PutOff, Effect: t.effect, Until: until})
+	if wait == 0 {
+		r.forget(t)
+	}
+	return wait
+}
+
+// slots bounds how many calls of a request's system are under way, so that one that hangs holds up no other.
+func (r *Runner) slots(req Request) chan struct{} {
+	if s, ok := r.calls[req.Change.System]; ok {
+		return s
+	}
+	return r.posts // a system that is no longer configured: nothing will be called
+}
+
+// bounded runs f when a slot is free, unless nothing more is to be begun by then.
+func (r *Runner) bounded(ctx context.Context, slots chan struct{}, f func() time.Duration) time.Duration {
 	select {
 	case slots <- struct{}{}:
 		defer func() { <-slots }()
-		return f()
+	case <-r.live.Done():
+		return 0
 	case <-ctx.Done():
 		return 0
 	}
+	if r.live.Err() != nil {
+		return 0
+	}
+	return f()
 }
 
 // do commits what the runner has learned. A refusal means that somebody else was first, which is fine: the request has

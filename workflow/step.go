@@ -210,6 +210,9 @@ func remind(s *step) *Refusal {
 // begin refuses a second call for one attempt. An unclear call is repeated at most once, and only after it can no longer
 // be under way and a read has shown the membership as it was before it.
 func begin(s *step) *Refusal {
+	if s.r.Asked() {
+		return Refuse(WrongState, string(s.r.State)) // it is a person's turn
+	}
 	if a := s.r.Attempt; a.begun() && (s.from != Unknown || !a.MayRepeat(s.c.Membership, s.now)) {
 		return Refuse(WrongState, string(s.r.State))
 	}
