@@ -24,8 +24,7 @@ type reply struct {
 }
 
 func private(text string) *reply {
-	text = cut(text, maxText)
-	return &reply{Type: "ephemeral", Text: text, Blocks: paragraphs(text)}
+	return &reply{Type: "ephemeral", Text: trim(text, maxText), Blocks: paragraphs(text)}
 }
 
 // paragraphs cuts a text into sections at line ends, so that no section is longer than Slack takes.

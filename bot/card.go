@@ -19,6 +19,9 @@ const (
 	actDone    = "mark_done"
 	actNot     = "mark_not"
 
+	actUndo  = "undo"
+	actClaim = "claim"
+
 	actWithdraw = "withdraw" // on the requester's Home
 	actAsk      = "ask"      // opens the form, on the Home
 )
@@ -43,7 +46,7 @@ func (l Lang) card(r workflow.Request) (blocks []slack.Block, text string) {
 	id := blockPrefix + r.Number.String()
 	what := l.does(r.Change)
 	title := l.say("card.title", r.Number, l.state(r.State))
-	head := slack.NewSectionBlock(mrkdwn(title+"\n"+cut(what, maxSection-200)), nil, nil, slack.SectionBlockOptionBlockID(id))
+	head := slack.NewSectionBlock(mrkdwn(title+"\n"+trim(what, maxSection-200)), nil, nil, slack.SectionBlockOptionBlockID(id))
 	blocks = append(blocks, head)
 	if diff := l.difference(r); diff != "" {
 		blocks = append(blocks, slack.NewSectionBlock(mrkdwn(diff), nil, nil, slack.SectionBlockOptionBlockID(id+":plan")))
@@ -61,7 +64,7 @@ func (l Lang) card(r workflow.Request) (blocks []slack.Block, text string) {
 		blocks = append(blocks, slack.NewActionBlock(id+":act", buttons...))
 	}
 	blocks = append(blocks, slack.NewContextBlock(id+":about", mrkdwn(l.about(r))))
-	return blocks, "#" + r.Number.String() + " " + l.state(r.State) + " · " + cut(what, maxText-100)
+	return blocks, "#" + r.Number.String() + " " + l.state(r.State) + " · " + trim(what, maxText-100)
 }
 
 // does is the change as one sentence, escaped.
@@ -115,7 +118,7 @@ func (l Lang) facts(r workflow.Request) []*slack.TextBlockObject {
 	var fs []*slack.TextBlockObject
 	add := func(key, value string) {
 		if value != "" {
-			fs = append(fs, mrkdwn(cut(l.say(key, value), maxField)))
+			fs = append(fs, mrkdwn(trim(l.say(key, value), maxField)))
 		}
 	}
 	add("card.requester", who(r.Requester))
@@ -168,10 +171,13 @@ func (l Lang) history(r workflow.Request) string {
 	if r.State == workflow.Pending {
 		lines = append(lines, l.progress(r))
 	}
+	if r.State == workflow.Pending && r.Claim != nil {
+		lines = append(lines, l.say("card.claim", who(r.Claim.By), l.date(r.Claim.At)))
+	}
 	if s := l.ending(r); s != "" {
 		lines = append(lines, s)
 	}
-	return cut(strings.Join(lines, "\n"), maxSection)
+	return trim(strings.Join(lines, "\n"), maxSection)
 }
 
 func (l Lang) decision(d workflow.Decision) string {
@@ -202,7 +208,7 @@ func (l Lang) progress(r workflow.Request) string {
 			}
 			names = append(names, refer(id))
 		}
-		list := cut(strings.Join(names, ", "), 600)
+		list := trim(strings.Join(names, ", "), 600)
 		if lack[i] == 1 {
 			need = append(need, l.say("card.one_of", list))
 		} else {
@@ -304,7 +310,10 @@ func (l Lang) buttons(r workflow.Request) []slack.BlockElement {
 	case r.State == workflow.Pending:
 		return []slack.BlockElement{
 			button(actApprove, "button.approve", slack.StylePrimary), button(actDeny, "button.deny", slack.StyleDanger),
+			button(actClaim, "button.claim", ""),
 		}
+	case r.MayUndo():
+		return []slack.BlockElement{button(actUndo, "button.undo", "")}
 	case r.State == workflow.Failed:
 		return []slack.BlockElement{button(actRetry, "button.retry", "")}
 	case r.Asked():
@@ -323,8 +332,13 @@ func (l Lang) about(r workflow.Request) string {
 	if r.Parent != 0 {
 		parts = append(parts, l.say("card.parent", r.Parent))
 	}
-	if r.Child != 0 {
+	if r.Child != 0 && r.Change.Limit > 0 {
 		parts = append(parts, l.say("card.child", r.Child))
+	} else if r.Child != 0 {
+		parts = append(parts, l.say("card.undo", r.Child))
+	}
+	if r.Extends != 0 {
+		parts = append(parts, l.say("card.extends", r.Extends))
 	}
 	if r.State == workflow.Pending && !r.Expires.IsZero() {
 		parts = append(parts, l.say("card.expires", l.date(r.Expires)))

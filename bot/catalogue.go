@@ -98,6 +98,11 @@ var phrases = map[string][languages]string{
 	"card.approved":   {":white_check_mark: approved by %[1]s %[2]s", ":white_check_mark: %[1]s 于 %[2]s 批准"},
 	"card.denied":     {":no_entry: denied by %[1]s %[2]s", ":no_entry: %[1]s 于 %[2]s 拒绝"},
 	"card.reason_was": {"%[1]s: %[2]s", "%[1]s：%[2]s"},
+	"button.claim":    {"I'm looking", "我来处理"},
+	"button.undo":     {"Undo", "撤销变更"},
+	"card.claim":      {":eyes: %[1]s is looking at it, since %[2]s", ":eyes: %[1]s 正在处理，自 %[2]s"},
+	"card.undo":       {"undone by #%[1]s", "由 #%[1]s 撤销"},
+	"card.extends":    {"extends #%[1]s", "延长 #%[1]s"},
 	"button.approve":  {"Approve", "批准"},
 	"button.deny":     {"Deny", "拒绝"},
 	"button.retry":    {"Retry", "重试"},
@@ -194,7 +199,7 @@ var phrases = map[string][languages]string{
 
 	// Help.
 	"help.head":  {"*Ask for a membership change; somebody else signs it off.*", "*申请成员变更，由他人审批。*"},
-	"help.also":  {"Also: `%[1]s mine` · `%[1]s pending` · `%[1]s show 42` · `%[1]s withdraw 42`", "另有：`%[1]s mine` · `%[1]s pending` · `%[1]s show 42` · `%[1]s withdraw 42`"},
+	"help.also":  {"Also: `%[1]s mine` · `%[1]s pending` · `%[1]s show 42` · `%[1]s withdraw 42` · `%[1]s extend 42 for 7d`", "另有：`%[1]s mine` · `%[1]s pending` · `%[1]s show 42` · `%[1]s withdraw 42` · `%[1]s extend 42 for 7d`"},
 	"help.parts": {"WHO is an ID, several joined by commas, or an @mention; a value with blanks is “quoted”; `because` takes the rest of the line.", "WHO 是 ID（多个用逗号连接）或 @用户；含空格的值加引号；`because` 后面整行都是理由。"},
 	"help.like":  {"Like this: `%[1]s`", "例如：`%[1]s`"},
 	"help.near":  {"Did you mean `%[1]s`?", "您是否想输入 `%[1]s`？"},

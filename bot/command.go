@@ -81,9 +81,53 @@ func (b *Bot) obey(ctx context.Context, lang Lang, p slashPayload) (string, erro
 		default:
 			return b.withdraw(ctx, lang, actor, rest, p)
 		}
+	case "extend":
+		return b.extend(ctx, lang, rest, p)
 	default:
 		return b.ask(ctx, lang, p)
 	}
+}
+
+// extend asks anew for a timed membership: extend 42 for 7d because free text.
+func (b *Bot) extend(ctx context.Context, lang Lang, rest string, p slashPayload) (string, error) {
+	arg, more, _ := strings.Cut(rest, " ")
+	n, ref := number(arg)
+	if ref != nil {
+		return "", ref
+	}
+	parts := &parser{s: scanner{more}, have: map[string]bool{}}
+	for {
+		t, ok, ref := parts.s.next()
+		switch {
+		case ref != nil:
+			return "", ref
+		case ok && !t.is("for", "because"):
+			return "", workflow.Refuse(workflow.UnexpectedWord, plain(t.text))
+		case ok:
+			if ref := parts.part(t); ref != nil {
+				return "", ref
+			}
+			continue
+		}
+		break
+	}
+	if parts.ask.limit == 0 {
+		return "", workflow.Refuse(workflow.BadDuration, "")
+	}
+	made, err := b.o.Engine.Extend(ctx, n, parts.ask.limit, b.submission(ctx, p, nil, parts.ask.reason))
+	if err != nil {
+		return "", err
+	}
+	return lang.made(made), nil
+}
+
+// submission is what a slash command submits.
+func (b *Bot) submission(ctx context.Context, p slashPayload, drafts []workflow.Draft, reason string) workflow.Submission {
+	s := workflow.Submission{Actor: b.actor(ctx, p.person(), false), Drafts: drafts, Reason: reason, Via: "slack " + p.ChannelID}
+	if p.TriggerID != "" {
+		s.Delivery = "slash " + p.TriggerID
+	}
+	return s
 }
 
 // ask makes requests of a typed command.
@@ -99,14 +143,7 @@ func (b *Bot) ask(ctx context.Context, lang Lang, p slashPayload) (string, error
 	if ref != nil {
 		return "", ref
 	}
-	delivery := ""
-	if p.TriggerID != "" {
-		delivery = "slash " + p.TriggerID
-	}
-	made, err := b.o.Engine.Submit(ctx, workflow.Submission{
-		Delivery: delivery, Actor: b.actor(ctx, p.person(), false), Drafts: drafts, Reason: a.reason,
-		Via: "slack " + p.ChannelID,
-	})
+	made, err := b.o.Engine.Submit(ctx, b.submission(ctx, p, drafts, a.reason))
 	if err != nil {
 		return "", err
 	}
@@ -175,7 +212,7 @@ func (b *Bot) list(lang Lang, title string, rs []workflow.Request) string {
 	lines := []string{lang.say(title)}
 	now := b.o.Engine.Now()
 	for _, r := range rs[:min(len(rs), listed)] {
-		lines = append(lines, lang.say("list.line", r.Number, lang.state(r.StateAt(now)), cut(lang.does(r.Change), 120), lang.date(r.Created)))
+		lines = append(lines, lang.say("list.line", r.Number, lang.state(r.StateAt(now)), trim(lang.does(r.Change), 200), lang.date(r.Created)))
 	}
 	if len(rs) > listed {
 		lines = append(lines, lang.say("list.more", b.o.Command))

@@ -21,6 +21,8 @@ var clicks = map[string]workflow.Verb{
 	actDone:    workflow.MarkDone,
 	actNot:     workflow.MarkNot,
 
+	actUndo:     workflow.Undo,
+	actClaim:    workflow.Claim,
 	actWithdraw: workflow.Withdraw,
 }
 

@@ -10,10 +10,12 @@ import (
 func (l Lang) difference(r workflow.Request) string {
 	p := r.Plan
 	switch {
-	case r.Parent != 0 || p == nil:
+	case p == nil:
 		return ""
 	case p.Fault != nil:
 		return l.say("plan.unread", l.date(p.At), l.vendor(p.Fault))
+	case p.Membership.Now.Status == "" && len(p.Membership.Now.Roles) == 0:
+		return "" // the end of a timed membership: its parent's card shows what it gave
 	}
 	m := p.Membership
 	var lines []string
@@ -28,7 +30,7 @@ func (l Lang) difference(r workflow.Request) string {
 	for _, w := range m.Warnings {
 		lines = append(lines, l.say("plan."+string(w)))
 	}
-	return cut(strings.Join(lines, "\n"), maxSection)
+	return trim(strings.Join(lines, "\n"), maxSection)
 }
 
 // statuses are the standings that have a phrase of their own; any other is the vendor's word.

@@ -1,6 +1,8 @@
 package bot
 
 import (
+	"errors"
+	"slices"
 	"strings"
 
 	"countersign/workflow"
@@ -22,23 +24,42 @@ func (b *Bot) drafts(a ask) ([]workflow.Draft, *workflow.Refusal) {
 	if len(a.who) == 0 {
 		return []workflow.Draft{base}, nil
 	}
-	var first *workflow.Refusal
+	var bad []*workflow.Refusal
 	var ds []workflow.Draft
 	for _, who := range a.who {
 		d := base
 		sub, ref := b.subject(who, a.system)
 		if ref != nil {
-			if first == nil {
-				first = ref
-			} else {
-				first.More = append(first.More, ref)
-			}
+			bad = append(bad, ref)
 			continue
 		}
 		d.Subject = sub
 		ds = append(ds, d)
 	}
-	return ds, first
+	if len(bad) == 0 {
+		return ds, nil
+	}
+	first := bad[0]
+	first.More = append(bad[1:], b.otherwise(ds)...)
+	return nil, first
+}
+
+// otherwise is what the provider has against the drafts whose WHO could be resolved, so that one answer names each bad
+// one.
+func (b *Bot) otherwise(ds []workflow.Draft) []*workflow.Refusal {
+	var bad []*workflow.Refusal
+	for _, d := range ds {
+		sys, ok := b.o.Engine.System(d.System)
+		if !ok {
+			return nil
+		}
+		_, err := sys.Provider.Check(d)
+		ref, ok := errors.AsType[*workflow.Refusal](err)
+		if ok && !slices.ContainsFunc(bad, func(o *workflow.Refusal) bool { return o.Kind == ref.Kind && slices.Equal(o.Args, ref.Args) }) {
+			bad = append(bad, ref)
+		}
+	}
+	return bad
 }
 
 // subject resolves one WHO: a cloud ID, a mention of somebody in people, or group:ID.

@@ -157,7 +157,7 @@ func (l Lang) homePart(title string, rs []workflow.Request, a workflow.Actor, no
 		if diff := l.difference(r); diff != "" && r.State == workflow.Pending {
 			text += "\n" + diff
 		}
-		blocks = append(blocks, slack.NewSectionBlock(mrkdwn(cut(text, maxSection)), nil, nil, slack.SectionBlockOptionBlockID(id)))
+		blocks = append(blocks, slack.NewSectionBlock(mrkdwn(trim(text, maxSection)), nil, nil, slack.SectionBlockOptionBlockID(id)))
 		if buttons := l.homeButtons(r, a); len(buttons) > 0 {
 			blocks = append(blocks, slack.NewActionBlock(id+":act", buttons...))
 		}

@@ -71,8 +71,8 @@ func ends(r workflow.Request) time.Time {
 func notice(s string) []slack.MsgOption {
 	s = strings.TrimSpace(s)
 	return []slack.MsgOption{
-		slack.MsgOptionText(cut(s, maxText), false),
-		slack.MsgOptionBlocks(slack.NewSectionBlock(mrkdwn(cut(s, maxSection)), nil, nil)),
+		slack.MsgOptionText(trim(s, maxText), false),
+		slack.MsgOptionBlocks(slack.NewSectionBlock(mrkdwn(trim(s, maxSection)), nil, nil)),
 		slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
 	}
 }

@@ -54,6 +54,7 @@ var refusals = map[workflow.Kind][languages]string{
 	workflow.Guest:        {"Guests cannot ask or decide: ask a full member.", "访客不能申请或审批：请联系正式成员。"},
 	workflow.Stranger:     {"You are a member of another workspace, so you cannot do this here.", "您属于其他工作区，不能在此操作。"},
 	workflow.Unverified:   {"Slack did not say who you are, or which groups you are in, so nothing was changed: try again in a moment.", "暂时无法向 Slack 核实您的身份或用户组，未做任何更改：请稍后重试。"},
+	workflow.NotTimed:     {"That request gave no membership that ends by itself, so there is nothing to extend.", "该申请没有带期限的成员关系，无需延长。"},
 	workflow.NoForm:       {"Slack did not open the form: press the button again.", "Slack 未能打开表单：请再点一次按钮。"},
 	workflow.NotRecorded:  {"This could not be stored, so it is not recorded: try again in a moment, and tell an operator if it stays so.", "未能保存，申请没有登记：请稍后重试；如持续出现请联系运维人员。"},
 	workflow.Busy:         {"Too much is going on, so it is not recorded: try again in a moment.", "系统繁忙，未登记：请稍后重试。"},
@@ -88,11 +89,15 @@ func (l Lang) sentence(r *workflow.Refusal) string {
 	}
 	args := make([]string, 0, 2)
 	for i, a := range r.Args {
+		said := quoteArg(a)
+		if r.Kind == workflow.BadMention && mention.MatchString(a) {
+			said = a // Slack's own mention: the person is shown by name
+		}
 		if i >= 2 { // a list of what there is
-			args[1] += ", " + quoteArg(a)
+			args[1] += ", " + said
 			continue
 		}
-		args = append(args, quoteArg(a))
+		args = append(args, said)
 	}
 	for len(args) < 2 {
 		args = append(args, "")

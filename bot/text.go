@@ -57,6 +57,23 @@ func cut(s string, n int) string {
 	return string(runes[:n-1]) + "…"
 }
 
+// trim shortens a text in mrkdwn to at most n characters. It splits neither a mention nor an escape: what is escaped has
+// no other angle bracket.
+func trim(s string, n int) string {
+	short := cut(s, n)
+	if short == s {
+		return s
+	}
+	short = strings.TrimSuffix(short, "…")
+	if i := strings.LastIndexByte(short, '<'); i > strings.LastIndexByte(short, '>') {
+		short = short[:i]
+	}
+	if i := strings.LastIndexByte(short, '&'); i > strings.LastIndexByte(short, ';') {
+		short = short[:i]
+	}
+	return short + "…"
+}
+
 // shown escapes a text and shortens it so that no more than n characters remain after escaping, never splitting an
 // escape.
 func shown(s string, n int) string {

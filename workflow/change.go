@@ -18,7 +18,9 @@ const (
 	Reject Action = "reject"
 
 	Add       Action = "add"
-	SetRole   Action = "role"
+	SetRole   Action = "role"      // the roles given replace those that were
+	AddRole   Action = "add-role"  // besides those that are
+	DropRole  Action = "drop-role" // and leaves the others
 	RemoveOne Action = "remove"
 )
 
@@ -37,7 +39,17 @@ type Subject struct {
 	ID   string      `json:"id,omitempty"`
 	// Slack is the Slack user ID that was mentioned instead of the cloud ID; empty if the ID was typed.
 	Slack string `json:"slack,omitempty"`
+	// From is what said that the ID is theirs, where it was not typed: FromPeople, FromCSV, or FromIAM with the name that
+	// was looked up, as in "iam:alice".
+	From string `json:"from,omitempty"`
 }
+
+// Where the ID of a Subject comes from.
+const (
+	FromPeople = "people"
+	FromCSV    = "people_csv"
+	FromIAM    = "iam:"
+)
 
 // String is the subject as it is typed in a command: an ID, group:ID, or nothing.
 func (s Subject) String() string {
@@ -89,4 +101,6 @@ type Draft struct {
 	As    string
 	HasAs bool
 	Limit time.Duration
+	// Roles are what a Resolver found out about the roles in As: those that only the cloud knows, with their names.
+	Roles []RoleRef
 }

@@ -1,11 +1,13 @@
 package workflow
 
+import "slices"
+
 import "time"
 
 // owesChild reports whether a request that ends well owes a child that ends its time limit. A membership that was
 // already as wanted owes none: it was not this request that gave it.
 func owesChild(r Request, already bool) bool {
-	return r.Change.Limit > 0 && !already && r.Child == 0 && (r.Change.Action == Add || r.Change.Action == SetRole)
+	return r.Change.Limit > 0 && !already && r.Child == 0 && r.Change.Action.gives()
 }
 
 // bear makes the child request that ends the membership when its time is over: approved with its parent, owed from now.
@@ -15,17 +17,25 @@ func (s *step) bear() {
 	}
 	change := s.r.Change
 	change.Limit = 0
-	change.Action, change.Roles = RemoveOne, nil
-	if former := s.former(); s.r.Change.Action == SetRole && len(former) > 0 {
+	switch former := s.former(); {
+	case change.Action == AddRole:
+		change.Action, change.Roles = DropRole, without(change.Roles, former)
+		if len(change.Roles) == 0 {
+			return // nothing was given that could end
+		}
+	case change.Action == SetRole && len(former) > 0:
 		change.Action, change.Roles = SetRole, former
+	default:
+		change.Action, change.Roles = RemoveOne, nil
 	}
 	child := Request{
 		Number: s.c.Spare, Parent: s.r.Number, Change: change, Requester: s.r.Requester,
 		RequesterGroups: s.r.RequesterGroups, Rule: s.r.Rule, Created: s.now, Updated: s.now,
 		Reason: "#" + s.r.Number.String(),
 	}
-	if before := s.r.Attempt; before != nil && before.Before.Wanted != "" {
-		// What this request leaves behind is what the child may end, and nothing newer.
+	if before := s.r.Attempt; before != nil && before.Before.Wanted != "" && change.Action != DropRole {
+		// What this request leaves behind is what the child may end, and nothing newer. A role that was added ends
+		// whatever has become of the others.
 		child.Plan = &Plan{At: s.now, Membership: Membership{State: before.Before.Wanted}}
 	}
 	cs := &step{r: child, from: nowhere, c: Command{Verb: Submit, Via: "timer"}, now: s.now}
@@ -77,3 +87,13 @@ func (s *step) concerned() []Person {
 	}
 	return ps
 }
+
+// without are the roles that are not among others.
+func without(roles, others []RoleRef) []RoleRef {
+	return slices.DeleteFunc(slices.Clone(roles), func(r RoleRef) bool {
+		return slices.ContainsFunc(others, func(o RoleRef) bool { return o.ID == r.ID })
+	})
+}
+
+// gives reports whether an action gives something that a time limit can end.
+func (a Action) gives() bool { return a == Add || a == SetRole || a == AddRole }

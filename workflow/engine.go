@@ -97,20 +97,26 @@ type Submission struct {
 // Submit makes and stores requests. Its errors are a *Refusal, after which nothing is stored, or the store's. The same
 // delivery again returns the requests that it made, as they are now.
 func (e *Engine) Submit(ctx context.Context, sub Submission) ([]Request, error) {
+	if ref := e.Policy().Vet(sub.Actor); ref != nil {
+		return nil, ref
+	}
 	if len(sub.Drafts) > MaxWho {
 		return nil, Refuse(TooManyWho, fmt.Sprint(len(sub.Drafts)), fmt.Sprint(MaxWho))
 	}
+	drafts, refs := e.resolve(ctx, p, sub)
+	changes, ref := e.check(drafts, refs)
+	if ref != nil {
+		return nil, ref
+	}
+	return e.store(ctx, sub, changes, 0)
+}
+
+// store judges who asks and stores one request for each change, all of them or none.
+func (e *Engine) store(ctx context.Context, sub Submission, changes []Change, extends Number) ([]Request, error) {
 	if utf8.RuneCountInString(sub.Reason) > MaxReason {
 		return nil, Refuse(TooLong, fmt.Sprint(MaxReason))
 	}
 	p := e.Policy()
-	if ref := p.Vet(sub.Actor); ref != nil {
-		return nil, ref
-	}
-	changes, ref := e.check(sub.Drafts)
-	if ref != nil {
-		return nil, ref
-	}
 	first, err := e.o.Store.Reserve(ctx, len(changes))
 	if err != nil {
 		return nil, fmt.Errorf("reserve numbers: %w", err)
@@ -124,7 +130,7 @@ func (e *Engine) Submit(ctx context.Context, sub Submission) ([]Request, error) 
 		}
 		blank := Request{
 			Number: first + Number(i), Change: c, Rule: rule,
-			Requester: sub.Actor.Person, RequesterGroups: sub.Actor.Groups,
+			Requester: sub.Actor.Person, RequesterGroups: sub.Actor.Groups, Extends: extends,
 		}
 		t, err := Apply(blank, Command{Verb: Submit, Actor: sub.Actor, Via: sub.Via, Reason: sub.Reason}, p, commit.At)
 		if err != nil {
@@ -157,13 +163,16 @@ func ruleFor(p Policy, c Change, a Actor) (Rule, *Refusal) {
 	return rule, nil
 }
 
-// check makes changes of drafts, or one refusal that names every draft that is bad.
-func (e *Engine) check(drafts []Draft) ([]Change, *Refusal) {
+// check makes changes of drafts, or one refusal that names every draft that is bad; some may have been refused before.
+func (e *Engine) check(drafts []Draft, refused []*Refusal) ([]Change, *Refusal) {
 	var first *Refusal
 	var changes []Change
 	seen := map[string]bool{}
-	for _, d := range drafts {
-		c, ref := e.checkOne(d)
+	for i, d := range drafts {
+		c, ref := Change{}, refused[i]
+		if ref == nil {
+			c, ref = e.checkOne(d)
+		}
 		if ref == nil && seen[c.Key()] {
 			ref = Refuse(RepeatedWho, c.Subject.String())
 		}
@@ -251,7 +260,7 @@ func (e *Engine) once(ctx context.Context, n Number, c Command) (Request, error)
 			return r, err
 		}
 	}
-	if (c.Verb == Succeed || c.Verb == MarkDone) && owesChild(r, c.Already) {
+	if c.Verb == Undo || (c.Verb == Succeed || c.Verb == MarkDone) && owesChild(r, c.Already) {
 		if c.Spare, err = e.o.Store.Reserve(ctx, 1); err != nil {
 			return r, fmt.Errorf("reserve a number: %w", err)
 		}
@@ -271,6 +280,15 @@ func (e *Engine) apply(ctx context.Context, r Request, rev Revision, c Command, 
 	}
 	if t.Child != nil {
 		commit.Writes = append(commit.Writes, Write{Request: *t.Child, Entries: []Entry{*t.ChildEntry}})
+	}
+	if t.Request.Extends != 0 && t.Request.State == Done && r.State != Done {
+		end, err := e.postponed(ctx, t.Request, now)
+		if err != nil {
+			return r, rev, err
+		}
+		if end != nil {
+			commit.Writes = append(commit.Writes, *end)
+		}
 	}
 	revs, err := e.o.Store.Commit(ctx, commit)
 	if err != nil {

@@ -45,13 +45,13 @@ func (r Request) drifted(m Membership) bool {
 	return r.Plan.Read() && r.Plan.Membership.State != "" && r.Plan.Membership.State != m.State
 }
 
-// hopeless is the fault that ends a request before anybody is asked: the cloud knows no such group or subject.
+// hopeless is the fault that ends a request before anybody is asked: the cloud knows no such group, subject or role.
 func hopeless(c Command) *Fault {
 	f := c.Outcome.Fault
 	if c.Membership.Fit == Impossible {
 		f = c.Membership.Why
 	}
-	if f != nil && (f.Class == ClassGroup || f.Class == ClassSubject) {
+	if f != nil && (f.Class == ClassGroup || f.Class == ClassSubject || f.Class == ClassRole) {
 		return f
 	}
 	return nil

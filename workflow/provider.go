@@ -30,6 +30,8 @@ type System struct {
 	Actions []Action
 	// CallTimeout bounds one mutating call; zero is DefaultCallTimeout.
 	CallTimeout time.Duration
+	// Directory reads the system's lists for people; nil where there are none.
+	Directory Directory
 }
 
 // limit is how long one mutating call may take.
@@ -106,6 +108,7 @@ const (
 	ClassUnverified Class = "unverified" // the account is not real-name verified
 	ClassGroup      Class = "group"      // no such team or workspace
 	ClassSubject    Class = "subject"    // no such company, user or user group
+	ClassRole       Class = "role"       // the group has no such role
 	ClassState      Class = "state"      // the membership is not in a state that allows the change
 	ClassQuota      Class = "quota"
 	ClassVendor     Class = "vendor"  // the vendor's own fault

@@ -37,6 +37,14 @@ const (
 	BadCharacter   Kind = "bad_character"    // control or direction-changing characters
 	BadNumber      Kind = "bad_number"       // Args: what was typed
 	GroupNoSupport Kind = "group_no_support" // a user group where the provider has none; Args: action, system
+	NothingToEnd   Kind = "nothing_to_end"   // `for` on an action that takes something away; Args: action
+	UnknownName    Kind = "unknown_name"     // the cloud knows nobody of that name; Args: name, system
+	Ambiguous      Kind = "ambiguous"        // a name that means several; Args: name, the IDs it may mean
+	NoLookUp       Kind = "no_look_up"       // names are not looked up on the system; Args: name, system
+	Unresolved     Kind = "unresolved"       // the cloud could not be asked what a name means; Args: name, system
+	NoList         Kind = "no_list"          // the system has no such list; Args: list, system
+	Unreadable     Kind = "unreadable"       // a list could not be read; Args: system, the fault
+	NoReadRule     Kind = "no_read_rule"     // no rule lets this person ask for anything there; Args: target
 )
 
 // Refusals of authority and of time.
@@ -55,6 +63,7 @@ const (
 	Guest        Kind = "guest"
 	Stranger     Kind = "stranger"   // a member of another workspace
 	Unverified   Kind = "unverified" // the look-up of the person failed: refused, nothing changed
+	NotTimed     Kind = "not_timed"  // the request gave no membership that ends by itself
 	NoForm       Kind = "no_form"    // the form could not be opened
 	NotRecorded  Kind = "not_recorded"
 	Busy         Kind = "busy"
@@ -83,7 +92,7 @@ func (k Kind) OfWords() bool {
 	switch k {
 	case BadAction, ActionNotHere, MissingWho, WhoNotAllowed, MissingTarget, BadTarget, BadSystem, BadCompany, BadTeam,
 		BadWorkspace, BadIAM, BadRole, MissingAs, AsNotAllowed, NoTimeLimit, BadDuration, EmptyItem, OpenQuote, DoubledWord,
-		UnexpectedWord, GroupNoSupport:
+		UnexpectedWord, GroupNoSupport, NothingToEnd, UnknownName, Ambiguous, NoLookUp:
 		return true
 	default:
 		return false

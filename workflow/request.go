@@ -62,6 +62,10 @@ type Request struct {
 	Rule      Rule       `json:"rule"`
 	Decisions []Decision `json:"decisions,omitempty"`
 
+	// Extends is the request whose timed membership this one lengthens.
+	Extends Number `json:"extends,omitempty"`
+	// Claim is the last word of an approver that they look at it; see ClaimedAt.
+	Claim *Claimed `json:"claim,omitempty"`
 	// Plan is the present membership that approvers sign; nil until it was read.
 	Plan *Plan `json:"plan,omitempty"`
 	// Drift is the last time that the membership changed under the approvals, which are then in Voided.
@@ -175,6 +179,7 @@ const (
 	DirectEffect EffectKind = "direct" // a direct message
 	ExpireEffect EffectKind = "expire" // end a request that nobody decided
 	RemindEffect EffectKind = "remind" // remind those who may decide
+	FadeEffect   EffectKind = "fade"   // a claim has run out
 )
 
 // Effect is work that a state change owes the outside. It is stored with the request and run from there, until the

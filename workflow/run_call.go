@@ -68,7 +68,7 @@ func (r *Runner) start(ctx context.Context, log *slog.Logger, sys System, req Re
 		return r.do(ctx, log, t, Command{Verb: Succeed, Via: "provider", Already: !doubt, ReadBack: doubt, Membership: m})
 	case m.Fit == Impossible:
 		return r.do(ctx, log, t, failed)
-	case req.drifted(m) && req.Parent != 0:
+	case req.drifted(m) && len(req.Decisions) == 0:
 		// A clock that was set for one grant never ends another.
 		failed.Outcome.Fault = &Fault{Class: ClassState, Text: "the membership has changed since #" + req.Parent.String() + " gave it, so nothing was done"}
 		return r.do(ctx, log, t, failed)

@@ -240,7 +240,7 @@ func laneOf(req Request, e Effect) string {
 		return "plan " + req.Change.Key()
 	case DirectEffect:
 		return "direct " + e.To.User
-	case ExpireEffect, RemindEffect:
+	case ExpireEffect, RemindEffect, FadeEffect:
 		return "timer"
 	case CardEffect:
 		// Slack limits edits and posts apart; posts of one channel keep their order.
@@ -328,6 +328,8 @@ func (r *Runner) run(ctx context.Context, t task) (wait time.Duration) {
 		return r.bounded(ctx, r.posts, func() time.Duration { return r.post(ctx, log, req, e) })
 	case ExpireEffect:
 		return r.do(ctx, log, t, Command{Verb: Expire, Via: "timer"})
+	case FadeEffect:
+		return r.do(ctx, log, t, Command{Verb: Fade, Via: "timer", Effect: e.ID})
 	case RemindEffect:
 		return r.do(ctx, log, t, Command{Verb: Remind, Via: "timer", Effect: e.ID})
 	default:

@@ -51,7 +51,7 @@ func (s *step) note(detail string) {
 // owe adds an effect of this turn. Of the kinds that only bring the outside up to date, one at a time is owed.
 func (s *step) owe(k EffectKind, due time.Time) *Effect {
 	switch k {
-	case CardEffect, CallEffect, PlanEffect, ExpireEffect, RemindEffect:
+	case CardEffect, CallEffect, PlanEffect, ExpireEffect, RemindEffect, FadeEffect:
 		s.drop(k)
 	case ThreadEffect, DirectEffect:
 	}
@@ -150,7 +150,7 @@ func approve(s *step) *Refusal {
 	}
 	if met {
 		s.turn(Approved, s.c.Reason)
-		s.drop(PlanEffect, ExpireEffect, RemindEffect)
+		s.drop(PlanEffect, ExpireEffect, RemindEffect, FadeEffect)
 		s.owe(CallEffect, s.now)
 	} else {
 		s.turn(Pending, s.c.Reason)
@@ -188,7 +188,7 @@ func expire(s *step) *Refusal {
 // end closes a request that no cloud has heard of.
 func (s *step) end(to State, detail string) {
 	s.turn(to, detail)
-	s.drop(PlanEffect, ExpireEffect, RemindEffect)
+	s.drop(PlanEffect, ExpireEffect, RemindEffect, FadeEffect)
 	s.owe(CardEffect, s.now)
 }
 

@@ -21,24 +21,28 @@ const (
 	LookAgain Verb = "look"      // read the cloud once more
 	MarkDone  Verb = "mark_done" // a person has seen that it was applied
 	MarkNot   Verb = "mark_not"  // a person has seen that it was not
+	Claim     Verb = "claim"     // an approver looks at it, or no longer does
+	Undo      Verb = "undo"      // ask for the inverse change
 )
 
 // What time and the runner do.
 const (
-	Planned Verb = "plan"  // the present membership was read, or could not be
-	Drifted Verb = "drift" // the membership changed after the approvals: they are void
-	Again   Verb = "again" // the vendor was busy or broken: another call is owed
-	Expire  Verb = "expire"
-	Remind  Verb = "remind"
-	Begin   Verb = "begin"   // the call is about to be sent
-	Succeed Verb = "succeed" // the provider said so, or a read showed it
-	Fail    Verb = "fail"    // the provider refused, or a read showed that it was not applied
-	Lose    Verb = "lose"    // the call's outcome is unclear
-	Ask     Verb = "ask"     // reading did not settle it: a person must
-	PutOff  Verb = "put_off" // an effect is tried again later
-	Shown   Verb = "shown"   // the card shows the request
-	Told    Verb = "told"    // a message was delivered
-	GiveUp  Verb = "give_up" // a message cannot be delivered
+	Planned  Verb = "plan"     // the present membership was read, or could not be
+	Drifted  Verb = "drift"    // the membership changed after the approvals: they are void
+	Postpone Verb = "postpone" // a timed membership was extended
+	Fade     Verb = "fade"     // a claim has run out
+	Again    Verb = "again"    // the vendor was busy or broken: another call is owed
+	Expire   Verb = "expire"
+	Remind   Verb = "remind"
+	Begin    Verb = "begin"   // the call is about to be sent
+	Succeed  Verb = "succeed" // the provider said so, or a read showed it
+	Fail     Verb = "fail"    // the provider refused, or a read showed that it was not applied
+	Lose     Verb = "lose"    // the call's outcome is unclear
+	Ask      Verb = "ask"     // reading did not settle it: a person must
+	PutOff   Verb = "put_off" // an effect is tried again later
+	Shown    Verb = "shown"   // the card shows the request
+	Told     Verb = "told"    // a message was delivered
+	GiveUp   Verb = "give_up" // a message cannot be delivered
 
 	// EndsSoon is no command: it marks the message that a timed membership ends soon.
 	EndsSoon Verb = "ends_soon"
@@ -47,8 +51,8 @@ const (
 // Verbs are all verbs.
 func Verbs() []Verb {
 	return []Verb{
-		Submit, Approve, Deny, Withdraw, Retry, LookAgain, MarkDone, MarkNot,
-		Planned, Drifted, Again, Expire, Remind, Begin, Succeed, Fail, Lose, Ask, PutOff, Shown, Told, GiveUp,
+		Submit, Approve, Deny, Withdraw, Retry, LookAgain, MarkDone, MarkNot, Claim, Undo,
+		Planned, Drifted, Again, Postpone, Fade, Expire, Remind, Begin, Succeed, Fail, Lose, Ask, PutOff, Shown, Told, GiveUp,
 	}
 }
 
@@ -63,6 +67,7 @@ const (
 	member               // any full member of an allowed workspace
 	requester            // the person who asked
 	approver             // whoever may approve the request
+	party                // the person who asked, or whoever may approve
 )
 
 // edge is one row of the table: in any of the states from, verb leads to one of the states to.
@@ -81,6 +86,10 @@ var transitions = []edge{
 	{Submit, []State{nowhere}, []State{Pending}, member, submit},
 	{Approve, []State{Pending}, []State{Pending, Approved}, approver, approve},
 	{Deny, []State{Pending}, []State{Denied}, approver, deny},
+	{Claim, []State{Pending}, []State{Pending}, approver, claim},
+	{Undo, []State{Done}, []State{Done}, party, undo},
+	{Postpone, []State{Approved}, []State{Approved}, bot, postpone},
+	{Fade, stored, stored, bot, fade},
 	{Withdraw, []State{Pending}, []State{Withdrawn}, requester, withdraw},
 	{Planned, []State{Pending}, []State{Pending, Denied}, bot, planned},
 	{Drifted, []State{Approved, Executing}, []State{Pending}, bot, drift},
@@ -127,7 +136,7 @@ type Command struct {
 	Outcome    Outcome    // Succeed, Fail, Lose: what the call returned
 	Already    bool       // Succeed: there was nothing to do
 	ReadBack   bool       // Succeed, Fail: a read showed it, not the call's answer
-	Spare      Number     // Succeed, MarkDone: a reserved number for the child request, where one is owed
+	Spare      Number     // Succeed, MarkDone, Undo: a reserved number for the child request, where one is owed
 
 	Effect uint64    // Planned, Remind, PutOff, Told, GiveUp: which effect
 	Until  time.Time // PutOff, Again: until when
@@ -197,6 +206,10 @@ func judge(r Request, c Command, p Policy, now time.Time) *Refusal {
 		}
 	case approver:
 		return p.MayDecide(r, c.Actor)
+	case party:
+		if c.Actor.Person != r.Requester {
+			return p.MayDecide(r, c.Actor)
+		}
 	case bot, member:
 	}
 	return nil

@@ -111,6 +111,7 @@ func command(r workflow.Request, v workflow.Verb) workflow.Command {
 		c.Outcome = unclear()
 	case workflow.Shown:
 		c.Card = workflow.Card{Channel: r.Rule.Channel, TS: "1.0", Seq: r.Seq}
+	default:
 	}
 	kinds := map[workflow.Verb][]workflow.EffectKind{
 		workflow.Planned: {workflow.PlanEffect},
