@@ -103,7 +103,7 @@ func (e *Engine) Submit(ctx context.Context, sub Submission) ([]Request, error) 
 	if len(sub.Drafts) > MaxWho {
 		return nil, Refuse(TooManyWho, fmt.Sprint(len(sub.Drafts)), fmt.Sprint(MaxWho))
 	}
-	drafts, refs := e.resolve(ctx, p, sub)
+	drafts, refs := e.resolve(ctx, e.Policy(), sub)
 	changes, ref := e.check(drafts, refs)
 	if ref != nil {
 		return nil, ref

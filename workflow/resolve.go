@@ -1,0 +1,67 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+const (
+	// resolveTimeout bounds the look-ups of one submission, which Slack wants answered within three seconds.
+	resolveTimeout = 1500 * time.Millisecond
+	// resolvers is how many of them are under way at once.
+	resolvers = 8
+)
+
+// Resolver is a Provider that can ask the cloud what names in a draft mean. What it finds is fixed with the request and
+// never looked up again.
+type Resolver interface {
+	// Resolve returns the draft with IDs in place of names: of its subject, and in Roles of those in As that only the
+	// cloud knows. It asks the cloud only where there is such a name. Its error is a *Refusal: no match, several, or a
+	// cloud that could not be read.
+	Resolve(ctx context.Context, d Draft) (Draft, error)
+}
+
+// resolve lets the providers fix the names of a submission. The cloud is asked only for people whom some rule lets ask
+// there, so that nobody else learns who is in it. It returns a refusal, or nil, for each draft.
+func (e *Engine) resolve(ctx context.Context, p Policy, sub Submission) ([]Draft, []*Refusal) {
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
+	drafts, refused := make([]Draft, len(sub.Drafts)), make([]*Refusal, len(sub.Drafts))
+	one := func(i int) { drafts[i], refused[i] = e.resolveOne(ctx, p, sub.Drafts[i], sub.Actor) }
+	slots := make(chan struct{}, resolvers)
+	var wg sync.WaitGroup
+	for i := range drafts {
+		if i == 0 {
+			one(i) // what drafts have in common is then remembered
+			continue
+		}
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			one(i)
+		})
+	}
+	wg.Wait()
+	return drafts, refused
+}
+
+func (e *Engine) resolveOne(ctx context.Context, p Policy, d Draft, a Actor) (Draft, *Refusal) {
+	sys, ok := e.System(d.System)
+	if !ok || !p.MightAsk(d.System, d.Action, a) {
+		return d, nil
+	}
+	resolver, ok := sys.Provider.(Resolver)
+	if !ok {
+		return d, nil
+	}
+	found, err := resolver.Resolve(ctx, d)
+	if err == nil {
+		return found, nil
+	}
+	if ref, ok := errors.AsType[*Refusal](err); ok {
+		return d, ref
+	}
+	return d, Refuse(Unresolved, d.Subject.String(), d.System)
+}
