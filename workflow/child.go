@@ -1,8 +1,9 @@
 package workflow
 
-import "slices"
-
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // owesChild reports whether a request that ends well owes a child that ends its time limit. A membership that was
 // already as wanted owes none: it was not this request that gave it.

@@ -28,6 +28,13 @@ func inverse(r Request) (Change, bool) {
 			c.Action = Add
 		}
 		return c, len(c.Roles) > 0
+	case AddRole:
+		c.Action, c.Roles = DropRole, without(r.Change.Roles, refs(before))
+		return c, len(c.Roles) > 0
+	case DropRole:
+		gone := without(r.Change.Roles, refs(before))
+		c.Action, c.Roles = AddRole, without(r.Change.Roles, gone)
+		return c, len(c.Roles) > 0
 	default:
 		return Change{}, false
 	}
