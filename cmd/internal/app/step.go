@@ -19,7 +19,7 @@ type steppedStore struct {
 	step func(string, workflow.Number)
 }
 
-// Commit stores c between two points.
+// Commit stores c between two points; a delivery whose acknowledgement is now owed passes a third.
 func (s steppedStore) Commit(ctx context.Context, c workflow.Commit) ([]workflow.Revision, error) {
 	var n workflow.Number
 	if len(c.Writes) > 0 {
@@ -28,5 +28,8 @@ func (s steppedStore) Commit(ctx context.Context, c workflow.Commit) ([]workflow
 	s.step("before_commit", n)
 	revs, err := s.Store.Commit(ctx, c)
 	s.step("after_commit", n)
+	if c.Delivery != "" && err == nil {
+		s.step("before_ack", n)
+	}
 	return revs, err
 }
