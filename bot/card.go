@@ -134,7 +134,7 @@ func (l Lang) facts(r workflow.Request) []*slack.TextBlockObject {
 	add("card.remark", shown(c.Remark, 300))
 	if c.Limit > 0 {
 		add("card.limit", workflow.FormatDuration(c.Limit))
-	} else if c.Action == workflow.Add || c.Action == workflow.SetRole {
+	} else if c.Action == workflow.Add || c.Action == workflow.SetRole || c.Action == workflow.AddRole {
 		add("card.limit", l.say("card.permanent"))
 	}
 	return fs

@@ -76,6 +76,7 @@ func wantsAs(a workflow.Action) bool {
 func mayEnd(a workflow.Action) bool {
 	return !slices.Contains([]workflow.Action{
 		workflow.Invite, workflow.Resend, workflow.Cancel, workflow.Rename, workflow.Accept, workflow.Reject, workflow.RemoveOne,
+		workflow.DropRole,
 	}, a)
 }
 
@@ -242,7 +243,7 @@ var fields = map[workflow.Kind]string{
 	workflow.BadIAM: inWho, workflow.BadMention: inWho, workflow.EmptyItem: inWho, workflow.RepeatedWho: inWho,
 	workflow.TooManyWho: inWho, workflow.GroupNoSupport: inWho, workflow.BadRole: inRole, workflow.MissingAs: inRole,
 	workflow.AsNotAllowed: inRole, workflow.BadRemark: inRole, workflow.NoTimeLimit: inFor, workflow.BadDuration: inFor,
-	workflow.LongDuration: inFor, workflow.TooLong: inBecause, workflow.BadCharacter: inBecause,
+	workflow.NothingToEnd: inFor, workflow.UnknownName: inWho, workflow.NoLookUp: inWho, workflow.LongDuration: inFor, workflow.TooLong: inBecause, workflow.BadCharacter: inBecause,
 }
 
 // fieldOf is the input at which a refusal is shown: its own, where the form has it.

@@ -22,6 +22,8 @@ var examples = map[workflow.Action]string{
 	workflow.Reject:    "reject %s/1001",
 	workflow.Add:       "add @alice to %s/WORKSPACE-ID as developer for 7d because on call",
 	workflow.SetRole:   "role @alice on %s/WORKSPACE-ID as operator",
+	workflow.AddRole:   "add-role @alice on %s/WORKSPACE-ID as viewer for 7d",
+	workflow.DropRole:  "drop-role @alice on %s/WORKSPACE-ID as viewer",
 	workflow.RemoveOne: "remove @alice from %s/WORKSPACE-ID",
 }
 
