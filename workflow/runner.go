@@ -13,6 +13,7 @@ const (
 	scanPage  = 256
 	pollEvery = time.Second      // how soon an effect is seen that fell due, whatever the clock does
 	scanEvery = 30 * time.Second // a full scan, for what nobody announced
+	planners  = 4                // memberships of a system read for cards at once
 	workers   = 16               // posts under way at once, and calls of each system
 
 	// firstBackoff doubles up to maxBackoff.
@@ -47,6 +48,7 @@ type Runner struct {
 
 	wake  chan struct{}
 	calls map[string]chan struct{} // bounds the calls of each system
+	plans map[string]chan struct{} // bounds its reads for cards, which never crowd out calls and answers
 	posts chan struct{}            // bounds Slack calls
 	wg    sync.WaitGroup
 }
@@ -71,10 +73,11 @@ func NewRunner(o RunnerOptions) *Runner {
 		o: o, began: o.Engine.Now(),
 		lanes: map[string]*lane{}, known: map[task]bool{}, tried: map[task]bool{}, loud: map[Number]int{},
 		wake:  make(chan struct{}, 1),
-		calls: map[string]chan struct{}{}, posts: make(chan struct{}, workers),
+		calls: map[string]chan struct{}{}, plans: map[string]chan struct{}{}, posts: make(chan struct{}, workers),
 	}
 	for _, s := range o.Engine.Systems() {
 		r.calls[s.Name] = make(chan struct{}, workers)
+		r.plans[s.Name] = make(chan struct{}, planners)
 	}
 	return r
 }
@@ -321,9 +324,9 @@ func (r *Runner) run(ctx context.Context, t task) (wait time.Duration) {
 	log := r.o.Logger.With("request", uint64(t.number))
 	switch e.Kind {
 	case PlanEffect:
-		return r.bounded(ctx, r.slots(req), func() time.Duration { return r.plan(ctx, log, req, e) })
+		return r.bounded(ctx, r.slots(r.plans, req), func() time.Duration { return r.plan(ctx, log, req, e) })
 	case CallEffect:
-		return r.bounded(ctx, r.slots(req), func() time.Duration { return r.call(ctx, log, req, e) })
+		return r.bounded(ctx, r.slots(r.calls, req), func() time.Duration { return r.call(ctx, log, req, e) })
 	case CardEffect, ThreadEffect, DirectEffect:
 		return r.bounded(ctx, r.posts, func() time.Duration { return r.post(ctx, log, req, e) })
 	case ExpireEffect:
@@ -354,8 +357,8 @@ func (r *Runner) setAside(ctx context.Context, t task) (wait time.Duration) {
 }
 
 // slots bounds how many calls of a request's system are under way, so that one that hangs holds up no other.
-func (r *Runner) slots(req Request) chan struct{} {
-	if s, ok := r.calls[req.Change.System]; ok {
+func (r *Runner) slots(systems map[string]chan struct{}, req Request) chan struct{} {
+	if s, ok := systems[req.Change.System]; ok {
 		return s
 	}
 	return r.posts // a system that is no longer configured: nothing will be called
