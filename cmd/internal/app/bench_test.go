@@ -1,0 +1,247 @@
+//go:build linux
+
+package app_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"countersign/bot"
+	"countersign/bot/slackfake"
+	"countersign/cmd/internal/app"
+	"countersign/cmd/internal/rig"
+)
+
+// benchWorld is a rig with the bot in it, Slack holding the bot to its rates.
+func benchWorld(b *testing.B, mode bot.Mode) (*rig.Rig, *app.App, string) {
+	dir := b.TempDir()
+	r, err := rig.Start(rig.Options{Dir: dir, Mode: mode})
+	if err != nil {
+		b.Fatal(err)
+	}
+	r.Slack.RateTiers(true)
+	cfg, err := app.LoadConfig(r.ConfigFile)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	a, err := app.New(ctx, app.Options{Config: cfg, Env: r.Env, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	b.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			b.Error(err)
+		}
+		_ = r.Close()
+	})
+	if mode == bot.HTTP {
+		r.Deliver(a.SlackAddr())
+	}
+	for !a.Ready() {
+		time.Sleep(time.Millisecond)
+	}
+	return r, a, dir
+}
+
+// BenchmarkCommand is the whole way of a slash command: over loopback, signed or by socket, parsed, judged, committed,
+// answered. commands/raw_sync compares its rate with that of appending as many bytes to a file with fdatasync, measured
+// in turns on the same disk.
+func BenchmarkCommand(b *testing.B) {
+	for _, mode := range []bot.Mode{bot.HTTP, bot.Socket} {
+		for _, callers := range []int{1, 64} {
+			b.Run(fmt.Sprintf("%s/callers=%d", mode, callers), func(b *testing.B) {
+				r, a, dir := benchWorld(b, mode)
+				send := bySocket(r)
+				if mode == bot.HTTP {
+					send = byHTTP(r, a)
+				}
+				raw := newRawDisk(b, dir)
+				var serial atomic.Int64
+				var all []time.Duration
+				const turns = 5
+				b.ResetTimer()
+				for turn := range turns {
+					b.StopTimer()
+					raw.measure(b)
+					b.StartTimer()
+					all = append(all, sendMany(b, send, &serial, callers, b.N*(turn+1)/turns-b.N*turn/turns)...)
+				}
+				b.StopTimer()
+				slices.Sort(all)
+				rate := float64(b.N) / b.Elapsed().Seconds()
+				b.ReportMetric(rate, "commands/s")
+				b.ReportMetric(rate/raw.rate(), "commands/raw_sync")
+				b.ReportMetric(ms(all[len(all)/2]), "p50_ms")
+				b.ReportMetric(ms(all[len(all)*99/100]), "p99_ms")
+			})
+		}
+	}
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func sendMany(b *testing.B, send func(n int64) error, serial *atomic.Int64, callers, n int) []time.Duration {
+	took := make([][]time.Duration, callers)
+	var left atomic.Int64
+	left.Store(int64(n))
+	var wg sync.WaitGroup
+	for c := range callers {
+		wg.Go(func() {
+			for left.Add(-1) >= 0 {
+				begun := time.Now()
+				if err := send(serial.Add(1)); err != nil {
+					b.Error(err)
+				}
+				took[c] = append(took[c], time.Since(begun))
+			}
+		})
+	}
+	wg.Wait()
+	return slices.Concat(took...)
+}
+
+func bySocket(r *rig.Rig) func(int64) error {
+	return func(n int64) error {
+		ack, err := r.Slack.Slash(context.Background(), slackfake.SlashInput{
+			User: "U0REQ", Channel: "C0GENERAL", Command: "/access", Text: commandOf(n),
+		})
+		if err == nil && !strings.Contains(ack.Text, "#") {
+			err = fmt.Errorf("answered %q %s", ack.Text, ack.Err)
+		}
+		return err
+	}
+}
+
+func byHTTP(r *rig.Rig, a *app.App) func(int64) error {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	return func(n int64) error {
+		body := url.Values{
+			"team_id": {"T0HOME"}, "user_id": {"U0REQ"}, "channel_id": {"C0GENERAL"}, "command": {"/access"},
+			"text": {commandOf(n)}, "trigger_id": {fmt.Sprintf("%d.1.a", n)},
+		}.Encode()
+		req, err := http.NewRequest(http.MethodPost, "http://"+a.SlackAddr()+"/slack/commands", strings.NewReader(body))
+		if err != nil {
+			return err
+		}
+		ts := strconv.FormatInt(time.Now().Unix(), 10)
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("X-Slack-Request-Timestamp", ts)
+		req.Header.Set("X-Slack-Signature", r.Slack.Sign(ts, []byte(body)))
+		resp, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err == nil && !strings.Contains(string(text), "#") {
+			err = fmt.Errorf("answered %d %s", resp.StatusCode, text)
+		}
+		return err
+	}
+}
+
+func commandOf(n int64) string {
+	return fmt.Sprintf("invite %d to gpu-lab/1001 as 张三 because training run", 100000+n)
+}
+
+// BenchmarkClick is from an approver's click to what the cloud gets: read is the first request, with which the
+// membership is read once more, one commit after the click; call is the change itself, after two reads and two commits.
+func BenchmarkClick(b *testing.B) {
+	r, _, dir := benchWorld(b, bot.Socket)
+	r.Slack.RateTiers(false)
+	raw := newRawDisk(b, dir)
+	raw.measure(b)
+	send := bySocket(r)
+	var all, first []time.Duration
+	for n := range b.N {
+		b.StopTimer()
+		if err := send(int64(n)); err != nil {
+			b.Fatal(err)
+		}
+		var channel, ts string
+		for ts == "" {
+			rs := r.Slack.Messages(rig.Channel)
+			if len(rs) == n+1 {
+				channel, ts = rs[n].Channel, rs[n].TS
+			}
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(20 * time.Millisecond)
+		b.StartTimer()
+		begun := time.Now()
+		if _, err := r.Slack.Click(b.Context(), slackfake.ClickInput{User: "U0LEAD", Channel: channel, TS: ts, ActionID: "approve"}); err != nil {
+			b.Fatal(err)
+		}
+		for len(r.CompShare.Mutations()) == n {
+			time.Sleep(100 * time.Microsecond)
+		}
+		b.StopTimer()
+		for _, c := range r.CompShare.Calls() {
+			if c.Time.After(begun) {
+				first = append(first, c.Time.Sub(begun))
+				break
+			}
+		}
+		calls := r.CompShare.Mutations()
+		all = append(all, calls[len(calls)-1].Time.Sub(begun))
+		b.StartTimer()
+	}
+	b.StopTimer()
+	slices.Sort(all)
+	slices.Sort(first)
+	commit := time.Duration(float64(time.Second) * 2 / raw.rate())
+	b.ReportMetric(ms(first[len(first)/2]), "read_p50_ms")
+	b.ReportMetric(ms(all[len(all)/2]), "call_p50_ms")
+	b.ReportMetric(ms(commit), "commit_ms")
+}
+
+// rawDisk measures how often in a second the disk appends a submission's bytes durably.
+type rawDisk struct {
+	file  *os.File
+	syncs int
+	spent time.Duration
+}
+
+func newRawDisk(b *testing.B, dir string) *rawDisk {
+	f, err := os.Create(filepath.Join(dir, "raw"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { f.Close() })
+	return &rawDisk{file: f}
+}
+
+func (r *rawDisk) measure(b *testing.B) {
+	block := make([]byte, 2048)
+	begun := time.Now()
+	for range 200 {
+		if _, err := r.file.Write(block); err != nil {
+			b.Fatal(err)
+		}
+		if err := syscall.Fdatasync(int(r.file.Fd())); err != nil {
+			b.Fatal(err)
+		}
+	}
+	r.syncs += 200
+	r.spent += time.Since(begun)
+}
+
+func (r *rawDisk) rate() float64 { return float64(r.syncs) / r.spent.Seconds() }
