@@ -150,6 +150,10 @@ func (b *Bot) ask(ctx context.Context, lang Lang, p slashPayload) (string, error
 	return lang.made(made), nil
 }
 
+// maxSpelled is how many requests of one command are acknowledged with all that they say; more would be longer than Slack
+// takes.
+const maxSpelled = 10
+
 // made acknowledges requests that are stored, by their numbers.
 func (l Lang) made(rs []workflow.Request) string {
 	var lines []string
@@ -158,7 +162,11 @@ func (l Lang) made(rs []workflow.Request) string {
 	} else {
 		lines = append(lines, l.say("made.many"))
 		for _, r := range rs {
-			lines = append(lines, l.say("made.line", r.Number, l.does(r.Change)))
+			what := l.does(r.Change)
+			if len(rs) > maxSpelled { // the typed command says the rest
+				what = l.subject(r.Change.Subject)
+			}
+			lines = append(lines, l.say("made.line", r.Number, what))
 		}
 	}
 	for _, r := range rs {

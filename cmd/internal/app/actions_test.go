@@ -218,8 +218,8 @@ func (w *world) carriesOut(t *testing.T, c actionCase) {
 			t.Errorf("the pending card reads\n%s\nwant %q in it", pending, want)
 		}
 	}
-	if got, want := actionIDs(card), []string{"approve", "deny"}; !slices.Equal(got, want) {
-		t.Errorf("buttons %v, want %v", got, want)
+	if got := actionIDs(card); !slices.Contains(got, "approve") || !slices.Contains(got, "deny") {
+		t.Errorf("buttons %v, want approve and deny among them", got)
 	}
 	w.clicks("U0LEAD", card, "approve")
 	_, card = w.becomes(r.Number, workflow.Done)
@@ -237,9 +237,7 @@ func (w *world) carriesOut(t *testing.T, c actionCase) {
 			t.Errorf("the card reads\n%s\nwant %q in it", done, want)
 		}
 	}
-	if got := actionIDs(card); len(got) > 0 {
-		t.Errorf("buttons %v on a card that is done", got)
-	}
+	wantDecided(t, card)
 	thread := w.Slack.Thread(card.Channel, card.TS)
 	if len(thread) != 1 || !strings.Contains(slackfake.Text(thread[0]), "done: the provider has confirmed") {
 		t.Errorf("thread %v, want one reply that says done", thread)

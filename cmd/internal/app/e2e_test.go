@@ -3,7 +3,6 @@ package app_test
 import (
 	"testing"
 
-	"countersign/bot/slackfake"
 	"countersign/cmd/internal/rig"
 	"countersign/workflow"
 )
@@ -26,10 +25,8 @@ func TestApp_MainJob(t *testing.T) {
 		if got := len(w.CompShare.Mutations()); got != 1 {
 			t.Errorf("%d mutating calls, want 1", got)
 		}
-		m, _ := w.Slack.Message(card.Channel, card.TS)
-		if b := slackfake.Buttons(m); len(b) != 0 {
-			t.Errorf("buttons left on a decided card: %v", b)
-		}
+		card, _ = w.card(r.Number)
+		wantDecided(t, card)
 		w.eventually("a DM to the requester", func() bool { return len(w.Slack.DM("U0REQ")) >= 2 })
 	})
 }

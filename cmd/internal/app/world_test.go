@@ -48,6 +48,9 @@ func newRig(t *testing.T, o rig.Options) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for team := range uint32(5) { // those of authorityPolicy
+		r.CompShare.AddTeam(1003+team, 50001, "team")
+	}
 	w := &world{Rig: r, t: t, log: &logbook{t: t}}
 	t.Cleanup(func() {
 		w.keptSecrets()
@@ -399,7 +402,7 @@ func numberIn(s string) workflow.Number {
 	return ns[0]
 }
 
-// numbersIn are all request numbers in a text, in order.
+// numbersIn are the request numbers in a text, in order, each once.
 func numbersIn(s string) []workflow.Number {
 	var ns []workflow.Number
 	for _, part := range strings.Split(s, "#")[1:] {
@@ -408,7 +411,7 @@ func numbersIn(s string) []workflow.Number {
 			n = n*10 + workflow.Number(part[0]-'0')
 			part = part[1:]
 		}
-		if n > 0 {
+		if n > 0 && !slices.Contains(ns, n) {
 			ns = append(ns, n)
 		}
 	}
