@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/slack-go/slack"
+
+	"countersign/workflow"
 )
 
 // reply is a private answer.
@@ -54,11 +56,12 @@ func lastLine(runes []rune) int {
 	return 0
 }
 
-// answer tells a person something privately after a click: by the click's response_url, or else by an ephemeral
+// answer tells a person privately why a click was refused: by the click's response_url, or else by an ephemeral
 // message, or else, where there is no channel, by a direct one.
-func (b *Bot) answer(ctx context.Context, i interaction, text string) {
+func (b *Bot) answer(ctx context.Context, i interaction, ref *workflow.Refusal) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
+	text := b.langOf(ctx, i.User.ID).sayRefusal(ref)
 	err := b.respond(ctx, i.ResponseURL, private(text))
 	if err == nil {
 		return

@@ -184,3 +184,8 @@ func (b *Bot) guard(what string, answer func(), f func()) {
 	}()
 	f()
 }
+
+// aside does something that the acknowledgement of a delivery does not wait for; a stop does.
+func (b *Bot) aside(what string, f func()) {
+	b.wg.Go(func() { b.guard(what, func() {}, f) })
+}

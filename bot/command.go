@@ -35,15 +35,19 @@ func (b *Bot) command(ctx context.Context, p slashPayload) *reply {
 	return private(text)
 }
 
-// offerForm opens the form filled in with what a refused command got right. The refusal has its own answer: that the
-// form cannot be opened changes nothing.
+// offerForm opens the form filled in with what a refused command got right, beside the answer, which does not wait for
+// it. That the form cannot be opened changes nothing.
 func (b *Bot) offerForm(ctx context.Context, lang Lang, p slashPayload) {
 	if p.TriggerID == "" {
 		return
 	}
-	if err := b.openForm(ctx, lang, p.TriggerID, b.actor(ctx, p.person(), false), nearForm(p.Text)); err != nil {
-		b.o.Logger.Info("the form could not be offered", "user", p.UserID, "error", err)
-	}
+	b.aside("offer form", func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
+		defer cancel()
+		if err := b.openForm(ctx, lang, p.TriggerID, b.actor(ctx, p.person(), false), nearForm(p.Text)); err != nil {
+			b.o.Logger.Info("the form could not be offered", "user", p.UserID, "error", err)
+		}
+	})
 }
 
 // obey sorts commands into those about requests that exist, and those that ask for a change.

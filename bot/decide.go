@@ -89,7 +89,7 @@ func (b *Bot) click(ctx context.Context, i interaction, a blockAction) {
 	if ref.Kind == workflow.NotRecorded || ref.Kind == workflow.Busy {
 		b.o.Logger.Error("a click could not be carried out", "user", i.User.ID, "action", a.ActionID, "error", err)
 	}
-	b.answer(ctx, i, b.langOf(ctx, i.User.ID).sayRefusal(ref))
+	b.aside("answer", func() { b.answer(ctx, i, ref) })
 }
 
 func (b *Bot) decide(ctx context.Context, i interaction, a blockAction, verb workflow.Verb) error {
