@@ -107,10 +107,10 @@ func TestBackup_WhileWriting(t *testing.T) {
 		}
 		b := mustStore(t, path)
 		st, err := b.Stats(t.Context())
-		if err != nil || st.Number < before.Number {
-			t.Errorf("backup %d ends with request %d, %v; %d was stored before it began", i, st.Number, err, before.Number)
+		if err != nil || st.Head.Seq < before.Head.Seq {
+			t.Errorf("backup %d ends with entry %d, %v; entry %d was stored before it began", i, st.Head.Seq, err, before.Head.Seq)
 		}
-		if err := whole(t.Context(), b, int(st.Number)); err != nil {
+		if err := whole(t.Context(), b, int(st.Head.Seq)); err != nil {
 			t.Errorf("backup %d: %v", i, err)
 		}
 		if _, err := commitOne(t.Context(), b); err != nil {
