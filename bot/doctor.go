@@ -33,6 +33,8 @@ type Identity struct {
 	Team, TeamName, User, UserName, Enterprise string
 	// Scopes are those that the token was given.
 	Scopes []string
+	// At is Slack's clock; zero if it did not say.
+	At time.Time
 }
 
 // Identity asks whose token it is (https://docs.slack.dev/reference/methods/auth.test).
@@ -42,6 +44,9 @@ func (d *Doctor) Identity(ctx context.Context) (Identity, error) {
 		return Identity{}, err
 	}
 	id := Identity{Team: me.TeamID, TeamName: me.Team, User: me.UserID, UserName: me.User, Enterprise: me.EnterpriseID}
+	if at, err := http.ParseTime(me.Header.Get("Date")); err == nil {
+		id.At = at
+	}
 	for s := range strings.SplitSeq(me.Header.Get("X-OAuth-Scopes"), ",") {
 		if s = strings.TrimSpace(s); s != "" {
 			id.Scopes = append(id.Scopes, s)

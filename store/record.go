@@ -15,8 +15,8 @@ const (
 	// envelopeVersion is the first byte of every value.
 	envelopeVersion = 1
 	envelopeSize    = 1 + crc32.Size
-	// formatVersion is the version of keys and payloads as a whole. A database of a higher one is refused.
-	formatVersion = 1
+	// Format is the version of keys and payloads as a whole. A database of a higher one is refused.
+	Format = 1
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -137,8 +137,8 @@ func checkFormat(it Item) error {
 	if err := decode(it, &f); err != nil {
 		return err
 	}
-	if f.Format > formatVersion {
-		return fmt.Errorf("%w (its format is %d, this program knows %d)", ErrNewer, f.Format, formatVersion)
+	if f.Format > Format {
+		return fmt.Errorf("%w (its format is %d, this program knows %d)", ErrNewer, f.Format, Format)
 	}
 	return nil
 }
@@ -146,7 +146,7 @@ func checkFormat(it Item) error {
 func (s *Store) create(ctx context.Context) error {
 	var id [16]byte
 	rand.Read(id[:]) // never fails
-	f, err := json.Marshal(format{Format: formatVersion, ID: hex.EncodeToString(id[:]), Created: s.opts.Now().UTC()})
+	f, err := json.Marshal(format{Format: Format, ID: hex.EncodeToString(id[:]), Created: s.opts.Now().UTC()})
 	if err != nil {
 		return fmt.Errorf("format record: %w", err)
 	}

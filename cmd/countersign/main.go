@@ -37,6 +37,7 @@ func commands() []command {
 	return []command{
 		{"serve", "[--config F]", "run the bot", serve},
 		{"check", "[--config F]", "check the configuration offline and print the policy in words", check},
+		{"doctor", "[--config F] [--json]", "check tokens, channels, people, clouds and the database, and say how to mend them", doctor},
 		{"manifest", "--mode socket|http [--url https://host] [--command /access]", "print the Slack app manifest", manifest},
 		{"requests", "[list|show ID] [--json]", "look at requests", requests},
 		{"audit", "export [--format csv|jsonl] [--since T] | verify", "export or verify the audit trail", audit},

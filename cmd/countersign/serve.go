@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime/debug"
 
 	"countersign/cmd/internal/app"
 )
@@ -44,30 +43,10 @@ func serve(ctx context.Context, io streams, args []string) error {
 	if err != nil {
 		return err
 	}
-	log.Info("countersign runs", "pid", os.Getpid(), "version", revision(), "database", cfg.Store.Bolt, "ops", a.OpsAddr())
+	log.Info("countersign runs", "pid", os.Getpid(), "version", app.Version(), "database", cfg.Store.Bolt, "ops", a.OpsAddr())
 	if err := a.Run(ctx); err != nil {
 		return err
 	}
 	log.Info("countersign has stopped")
 	return nil
-}
-
-// revision is the commit that the binary was built from.
-func revision() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	rev, dirty := "unknown", ""
-	for _, s := range info.Settings {
-		switch s.Key {
-		case "vcs.revision":
-			rev = s.Value
-		case "vcs.modified":
-			if s.Value == "true" {
-				dirty = "+changes"
-			}
-		}
-	}
-	return rev + dirty
 }

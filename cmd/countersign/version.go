@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"runtime"
+
+	"countersign/cmd/internal/app"
 )
 
 // version prints the commit and the Go that the binary was built with.
@@ -14,6 +16,6 @@ func version(_ context.Context, io streams, args []string) error {
 	if err := parseNone(fs, args); err != nil {
 		return err
 	}
-	fmt.Fprintf(io.out, "countersign %s %s %s/%s\n", revision(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(io.out, "countersign %s %s %s/%s\n", app.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return nil
 }

@@ -110,17 +110,10 @@ func (a *App) systems(secrets *secrets) ([]workflow.System, error) {
 		switch s.Provider {
 		case CompShare:
 			sys.Actions = compshare.Actions()
-			sys.Provider, err = compshare.New(compshare.Options{
-				System: s.Name, Endpoint: s.Endpoint, Region: s.Region,
-				PublicKey: keys.key, PrivateKey: keys.secret, Logger: a.log,
-			})
+			sys.Provider, err = newCompShare(s, keys, a.log, nil)
 		default:
 			sys.Actions = dataarts.Actions()
-			sys.Provider, err = dataarts.New(dataarts.Options{
-				System: s.Name, Region: s.Region, Endpoint: s.Endpoint, IAMEndpoint: s.IAMEndpoint,
-				ProjectID: s.ProjectID, InstanceID: s.InstanceID,
-				AccessKey: keys.key, SecretKey: keys.secret, Logger: a.log,
-			})
+			sys.Provider, err = newDataArts(s, keys, a.log, nil)
 		}
 		if err != nil {
 			return nil, misconfigured("system %s: %v", s.Name, err)

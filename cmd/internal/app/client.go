@@ -25,9 +25,8 @@ type Client struct {
 
 // NewClient returns a client for a configuration. Close it when done.
 func NewClient(ctx context.Context, cfg *Config) (*Client, error) {
-	if conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", cfg.Ops.Socket); err == nil {
-		_ = conn.Close()
-		return clientOf(cfg.Ops.Socket, func() {}), nil
+	if c, ok := runningClient(ctx, cfg); ok {
+		return c, nil
 	}
 	if _, err := os.Stat(cfg.Store.Bolt); err != nil {
 		return nil, fmt.Errorf("countersign does not run on %s, and there is no database: %w", cfg.Ops.Socket, err)
@@ -45,6 +44,16 @@ func NewClient(ctx context.Context, cfg *Config) (*Client, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return c, nil
+}
+
+// runningClient is a client of the running process, if one runs.
+func runningClient(ctx context.Context, cfg *Config) (*Client, bool) {
+	conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", cfg.Ops.Socket)
+	if err != nil {
+		return nil, false
+	}
+	_ = conn.Close()
+	return clientOf(cfg.Ops.Socket, func() {}), true
 }
 
 // serveFile answers from an open store on a socket that only this process knows, so that there is one way to ask.

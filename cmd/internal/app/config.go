@@ -33,6 +33,7 @@ type Config struct {
 	Slack  SlackConfig
 	Store  StoreConfig
 	Ops    OpsConfig
+	Audit  AuditConfig
 	Locale string
 	// Systems, People and Rules are in the order of the file.
 	Systems []SystemConfig
@@ -60,6 +61,14 @@ type StoreConfig struct {
 type OpsConfig struct {
 	Listen string
 	Socket string
+}
+
+// AuditConfig is where and when the head of the audit trail is posted, so that Slack is a witness of it.
+type AuditConfig struct {
+	// Channel gets the head; empty: it is not posted.
+	Channel string
+	// At is the time of day, UTC.
+	At time.Duration
 }
 
 // SystemConfig is one account of a provider.
@@ -98,6 +107,7 @@ func ParseConfig(path string, src []byte) (*Config, error) {
 		Slack: SlackConfig{Mode: bot.Socket, Command: "/access", APIURL: "https://slack.com/api/", Listen: "127.0.0.1:8080"},
 		Store: StoreConfig{Bolt: "./countersign.db"},
 		Ops:   OpsConfig{Listen: "127.0.0.1:9090", Socket: "./countersign.sock"},
+		Audit: AuditConfig{At: 9 * time.Hour},
 	}
 	r := &reader{file: path}
 	if root := r.tree(src); root != nil {
@@ -124,6 +134,7 @@ func (c *Config) read(r *reader, root ast.Node) {
 		"slack":  func(n ast.Node) { c.readSlack(r, n) },
 		"store":  func(n ast.Node) { c.readStore(r, n) },
 		"ops":    func(n ast.Node) { c.readOps(r, n) },
+		"audit":  func(n ast.Node) { c.readAudit(r, n) },
 		"locale": func(n ast.Node) { c.Locale = oneOf(r, n, "locale", "en", "zh") },
 		"systems": func(n ast.Node) {
 			r.list(n, "systems", func(n ast.Node) { c.Systems = append(c.Systems, c.readSystem(r, n)) })
@@ -197,6 +208,25 @@ func (c *Config) readOps(r *reader, n ast.Node) {
 		"listen": r.string(&c.Ops.Listen, "ops.listen"),
 		"socket": r.string(&c.Ops.Socket, "ops.socket"),
 	})
+}
+
+func (c *Config) readAudit(r *reader, n ast.Node) {
+	r.mapping(n, "audit", fields{
+		"channel": func(n ast.Node) {
+			c.Audit.Channel = readID(r, n, "audit.channel", "CGD", "a channel ID, as in C0AUDIT")
+		},
+		"at": func(n ast.Node) {
+			at, err := time.Parse("15:04", r.text(n, "audit.at"))
+			if err != nil {
+				r.fail(n, "audit.at", "%q is no time of day: write \"09:00\"; it is UTC", r.text(n, "audit.at"))
+				return
+			}
+			c.Audit.At = time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute
+		},
+	})
+	if c.Audit.Channel == "" {
+		r.fail(n, "audit.channel", "a channel is needed for the head of the audit trail")
+	}
 }
 
 func (c *Config) readSystem(r *reader, n ast.Node) SystemConfig {

@@ -24,7 +24,7 @@ func (a *App) servers() []*server {
 	a.metrics.watchReady(a.Ready)
 	return []*server{
 		{name: "ops", l: a.ops, h: a.opsHandler()},
-		{name: "control", l: a.control, h: Control(a.store)},
+		{name: "control", l: a.control, h: a.controlHandler()},
 	}
 }
 
@@ -120,8 +120,9 @@ func NewView(r workflow.Request) View {
 
 // Control answers operators' commands from a store: on the running process's unix socket, or, where no process runs,
 // called directly.
-func Control(s *store.Store) http.Handler {
-	c := &control{s}
+func Control(s *store.Store) http.Handler { return controlMux(&control{s}) }
+
+func controlMux(c *control) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /requests", c.list)
 	mux.HandleFunc("GET /requests/{number}", c.show)
