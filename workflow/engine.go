@@ -117,21 +117,38 @@ func (e *Engine) store(ctx context.Context, sub Submission, changes []Change, ex
 		return nil, Refuse(TooLong, fmt.Sprint(MaxReason))
 	}
 	p := e.Policy()
-	first, err := e.o.Store.Reserve(ctx, len(changes))
-	if err != nil {
-		return nil, fmt.Errorf("reserve numbers: %w", err)
-	}
-	commit := Commit{Delivery: sub.Delivery, At: e.o.Now()}
-	var made []Request
+	blanks := make([]Request, len(changes))
 	for i, c := range changes {
 		rule, ref := ruleFor(p, c, sub.Actor)
 		if ref != nil {
 			return nil, ref
 		}
-		blank := Request{
-			Number: first + Number(i), Change: c, Rule: rule,
-			Requester: sub.Actor.Person, RequesterGroups: sub.Actor.Groups, Extends: extends,
+		blanks[i] = Request{
+			Change: c, Rule: rule, Requester: sub.Actor.Person, RequesterGroups: sub.Actor.Groups, Extends: extends,
 		}
+	}
+	for range maxConflicts {
+		made, err := e.number(ctx, sub, p, blanks)
+		if dup, ok := errors.AsType[*DuplicateError](err); ok {
+			return e.loadAll(ctx, dup.Numbers)
+		}
+		if !errors.Is(err, ErrConflict) { // another replica may have taken the numbers
+			return made, err
+		}
+	}
+	return nil, fmt.Errorf("store requests: %w", ErrBusy)
+}
+
+// number gives new requests their numbers and stores them in one commit.
+func (e *Engine) number(ctx context.Context, sub Submission, p Policy, blanks []Request) ([]Request, error) {
+	first, err := e.o.Store.Reserve(ctx, len(blanks))
+	if err != nil {
+		return nil, fmt.Errorf("reserve numbers: %w", err)
+	}
+	commit := Commit{Delivery: sub.Delivery, At: e.o.Now()}
+	var made []Request
+	for i, blank := range blanks {
+		blank.Number = first + Number(i)
 		t, err := Apply(blank, Command{Verb: Submit, Actor: sub.Actor, Via: sub.Via, Reason: sub.Reason}, p, commit.At)
 		if err != nil {
 			return nil, err
@@ -140,9 +157,6 @@ func (e *Engine) store(ctx context.Context, sub Submission, changes []Change, ex
 		commit.Writes = append(commit.Writes, Write{Request: t.Request, Entries: []Entry{*t.Entry}})
 	}
 	if _, err := e.o.Store.Commit(ctx, commit); err != nil {
-		if dup, ok := errors.AsType[*DuplicateError](err); ok {
-			return e.loadAll(ctx, dup.Numbers)
-		}
 		return nil, fmt.Errorf("store requests: %w", err)
 	}
 	e.committed(commit)
