@@ -35,6 +35,12 @@ type Snapshotter interface {
 	Snapshot(ctx context.Context, w io.Writer) error
 }
 
+// Waiter is a KV whose Commit may wait for a server that is away, for as long as it takes to learn what became of what
+// was sent. Stopping says that Close will follow: the wait ends, and whether the commit was stored stays open (ErrFailed).
+type Waiter interface {
+	Stopping()
+}
+
 // Item is a key and what is stored under it.
 type Item struct {
 	Key   []byte

@@ -98,10 +98,7 @@ func Open(ctx context.Context, kv KV, opts Options) (*Store, error) {
 	if err := s.identify(ctx); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	if err := s.loadHead(ctx); err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
-	}
-	if err := s.checkEnd(ctx); err != nil {
+	if err := s.loadEnd(ctx); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	go s.run(context.WithoutCancel(ctx))
@@ -159,6 +156,24 @@ func (s *Store) create(ctx context.Context) error {
 		Puts:     []Put{{formatKey, seal(formatKey, f)}, {headKey, seal(headKey, h)}},
 	})
 	return err
+}
+
+// loadEnd reads the head and checks it against what it is the head of. These are several reads: where another replica has
+// committed in between, they are repeated.
+func (s *Store) loadEnd(ctx context.Context) error {
+	if err := s.loadHead(ctx); err != nil {
+		return err
+	}
+	for {
+		was := s.headRev
+		err := s.checkEnd(ctx)
+		if err == nil {
+			return nil
+		}
+		if errLoad := s.loadHead(ctx); errLoad != nil || s.headRev == was {
+			return errors.Join(err, errLoad)
+		}
+	}
 }
 
 // loadHead reads the end of the chain and lifts the next number above all that are stored.
@@ -226,6 +241,9 @@ func (s *Store) Close() error {
 		s.closed = true
 		close(s.queue)
 		s.mu.Unlock()
+		if w, ok := s.kv.(Waiter); ok {
+			w.Stopping()
+		}
 		<-s.drained
 		s.closeErr = s.kv.Close()
 	})
