@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"countersign/bot/slackfake"
+	"countersign/providers/compshare/compsharefake"
+)
+
+// acked is what a delivery to the bot came to, for the page.
+func acked(a slackfake.Ack, err error) (answer, error) {
+	return answer{Err: a.Err, Text: a.Text, Payload: a.Payload}, err
+}
+
+type slashAct struct {
+	As      string `json:"as"`
+	Channel string `json:"channel"`
+	Text    string `json:"text"`
+}
+
+func (w *world) slash(ctx context.Context, in slashAct) (answer, error) {
+	if err := w.mayAct(in.As, in.Channel); err != nil {
+		return answer{}, err
+	}
+	w.waitReady(ctx)
+	return acked(w.Slack.Slash(ctx, slackfake.SlashInput{User: in.As, Channel: in.Channel, Command: "/access", Text: in.Text}))
+}
+
+// mayAct refuses what the person could not do in Slack: act in a channel that is not shown to them.
+func (w *world) mayAct(as, channel string) error {
+	if _, err := w.viewer(as); err != nil {
+		return err
+	}
+	in := func(c slackfake.Channel) bool { return c.ID == channel && slices.Contains(c.Members, as) }
+	if !slices.ContainsFunc(w.Slack.Channels(), in) {
+		return fmt.Errorf("%s is not in %s", as, channel)
+	}
+	return nil
+}
+
+type clickAct struct {
+	As       string `json:"as"`
+	Channel  string `json:"channel"`
+	TS       string `json:"ts"`
+	ViewID   string `json:"view_id"`
+	ActionID string `json:"action_id"`
+	BlockID  string `json:"block_id"`
+	Value    string `json:"value"`
+	// Values are what stands in the other fields of a view, which Slack sends along.
+	Values map[string]map[string]any `json:"values"`
+}
+
+func (w *world) click(ctx context.Context, in clickAct) (answer, error) {
+	if in.ViewID == "" {
+		if err := w.mayAct(in.As, in.Channel); err != nil {
+			return answer{}, err
+		}
+	}
+	w.waitReady(ctx)
+	click := slackfake.ClickInput{
+		User: in.As, Channel: in.Channel, TS: in.TS, ViewID: in.ViewID, ActionID: in.ActionID, BlockID: in.BlockID, Value: in.Value,
+	}
+	if len(in.Values) > 0 {
+		click.Patch = map[string]any{"view": map[string]any{"state": map[string]any{"values": in.Values}}}
+	}
+	return acked(w.Slack.Click(ctx, click))
+}
+
+type viewAct struct {
+	As     string                    `json:"as"`
+	ViewID string                    `json:"view_id"`
+	Values map[string]map[string]any `json:"values"`
+	All    bool                      `json:"all"`
+}
+
+func (w *world) submit(ctx context.Context, in viewAct) (answer, error) {
+	w.waitReady(ctx)
+	return acked(w.Slack.Submit(ctx, slackfake.SubmitInput{User: in.As, ViewID: in.ViewID, Values: in.Values}))
+}
+
+func (w *world) closeModal(ctx context.Context, in viewAct) (answer, error) {
+	return acked(w.Slack.CloseView(ctx, in.As, in.ViewID, in.All))
+}
+
+type suggestAct struct {
+	As       string `json:"as"`
+	ViewID   string `json:"view_id"`
+	Channel  string `json:"channel"`
+	TS       string `json:"ts"`
+	ActionID string `json:"action_id"`
+	BlockID  string `json:"block_id"`
+	Value    string `json:"value"`
+}
+
+func (w *world) suggest(ctx context.Context, in suggestAct) (answer, error) {
+	return acked(w.Slack.Suggest(ctx, slackfake.SuggestInput{
+		User: in.As, ViewID: in.ViewID, Channel: in.Channel, TS: in.TS, ActionID: in.ActionID, BlockID: in.BlockID, Value: in.Value,
+	}))
+}
+
+type sayAct struct {
+	As       string `json:"as"`
+	Channel  string `json:"channel"`
+	ThreadTS string `json:"thread_ts"`
+	Text     string `json:"text"`
+}
+
+func (w *world) say(_ context.Context, in sayAct) (answer, error) {
+	if err := w.mayAct(in.As, in.Channel); err != nil {
+		return answer{}, err
+	}
+	_, err := w.Slack.Say(in.As, in.Channel, in.ThreadTS, in.Text)
+	return answer{}, err
+}
+
+type homeAct struct {
+	As string `json:"as"`
+}
+
+// home opens the app's Home tab; that no app answers is shown by there being none.
+func (w *world) home(ctx context.Context, in homeAct) (answer, error) {
+	if _, err := w.viewer(in.As); err != nil {
+		return answer{}, err
+	}
+	return acked(w.Slack.OpenHome(ctx, in.As))
+}
+
+type clockAct struct {
+	Seconds int64 `json:"seconds"`
+}
+
+func (w *world) pushClock(_ context.Context, in clockAct) (answer, error) {
+	const most = 400 * 24 * 60 * 60
+	if in.Seconds <= 0 || in.Seconds > most {
+		return answer{}, errors.New("time goes forward, by at most 400 days at once")
+	}
+	w.clock.push(time.Duration(in.Seconds) * time.Second)
+	w.news.tell()
+	return answer{}, nil
+}
+
+type mishapAct struct {
+	// ID is one of mishaps, or mend, or start-over.
+	ID string `json:"id"`
+}
+
+func (w *world) makeMishap(ctx context.Context, in mishapAct) (answer, error) {
+	defer w.news.tell()
+	switch in.ID {
+	case "mend":
+		w.heal()
+		return answer{}, nil
+	case "start-over":
+		err := w.startOver()
+		w.waitReady(ctx)
+		return answer{}, err
+	}
+	for _, m := range mishaps {
+		if m.ID == in.ID {
+			err := w.arm(m)
+			w.waitReady(ctx)
+			return answer{}, err
+		}
+	}
+	return answer{}, fmt.Errorf("nothing is called %q", in.ID)
+}
+
+type relateAct struct {
+	Team    uint32 `json:"team"`
+	Company uint32 `json:"company"`
+	Status  string `json:"status"`
+}
+
+// relate is what the invited company does in the vendor's console, behind the bot's back.
+func (w *world) relate(_ context.Context, in relateAct) (answer, error) {
+	if in.Status != compsharefake.Joined && in.Status != compsharefake.Rejected {
+		return answer{}, fmt.Errorf("a company joins or declines; it cannot become %q", in.Status)
+	}
+	for _, r := range w.CompShare.Relations(in.Team) {
+		if r.Company == in.Company && r.Status == compsharefake.Pending {
+			r.Status = in.Status
+			w.CompShare.SetRelation(r)
+			w.news.tell()
+			return answer{}, nil
+		}
+	}
+	return answer{}, errors.New("that company has no open invitation")
+}
