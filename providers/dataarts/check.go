@@ -20,14 +20,15 @@ var presets = []workflow.RoleRef{
 
 const adminID = "r00001"
 
-// roleShape is how the ID of a role looks that is no preset. Names of such roles are not taken: they are not unique.
+// roleShape is how the ID of a role looks that is no preset.
 var roleShape = regexp.MustCompile(`^r[0-9][A-Za-z0-9_-]{0,126}$`)
 
 // maxRoles is the vendor's limit of roles_ids.
 const maxRoles = 100
 
 // Check implements workflow.Provider. `as` is one role or several, comma-separated, by name or ID; a role named twice
-// counts once. A time limit makes sense for what is given, not for what is taken away.
+// counts once. The names of roles that are no presets are those that Resolve has found. A time limit makes sense for what
+// is given, not for what is taken away.
 func (p *Provider) Check(d workflow.Draft) (workflow.Change, error) {
 	if r := checkAction(d.Action, p.system); r != nil {
 		return workflow.Change{}, r
@@ -75,28 +76,35 @@ func checkAs(c *workflow.Change, d workflow.Draft) *workflow.Refusal {
 		if d.HasAs {
 			return workflow.Refuse(workflow.AsNotAllowed, string(c.Action))
 		}
-		if d.Limit != 0 {
-			return workflow.Refuse(workflow.NoTimeLimit, string(c.Action), Kind)
-		}
-		return nil
+		return checkEndless(d)
 	}
 	if !d.HasAs {
 		return workflow.Refuse(workflow.MissingAs, string(c.Action))
 	}
-	roles, r := parseRoles(d.As)
+	if c.Action == workflow.DropRole && d.Limit != 0 {
+		return checkEndless(d)
+	}
+	roles, r := parseRoles(d.As, d.Roles)
 	c.Roles = roles
 	return r
 }
 
+func checkEndless(d workflow.Draft) *workflow.Refusal {
+	if d.Limit != 0 {
+		return workflow.Refuse(workflow.NothingToEnd, string(d.Action))
+	}
+	return nil
+}
+
 // parseRoles returns the roles in the order of their IDs, each once.
-func parseRoles(text string) ([]workflow.RoleRef, *workflow.Refusal) {
+func parseRoles(text string, found []workflow.RoleRef) ([]workflow.RoleRef, *workflow.Refusal) {
 	var roles []workflow.RoleRef
 	for item := range strings.SplitSeq(text, ",") {
 		item = strings.TrimSpace(item)
 		if item == "" {
 			return nil, workflow.Refuse(workflow.EmptyItem)
 		}
-		role, ok := parseRole(item)
+		role, ok := parseRole(item, found)
 		if !ok {
 			return nil, workflow.Refuse(workflow.BadRole, item, roleNames())
 		}
@@ -110,9 +118,14 @@ func parseRoles(text string) ([]workflow.RoleRef, *workflow.Refusal) {
 	return roles, nil
 }
 
-func parseRole(item string) (workflow.RoleRef, bool) {
+func parseRole(item string, found []workflow.RoleRef) (workflow.RoleRef, bool) {
 	for _, r := range presets {
 		if strings.EqualFold(item, r.ID) || strings.EqualFold(item, r.Name) {
+			return r, true
+		}
+	}
+	for _, r := range found {
+		if item == r.ID || r.Name != "" && strings.EqualFold(item, r.Name) {
 			return r, true
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"unicode"
 
 	"countersign/workflow"
@@ -50,6 +51,11 @@ type Provider struct {
 	own      *http.Transport // base, unless Options brought one
 	log      *slog.Logger
 	redact   *regexp.Regexp
+
+	groups  *cache[string]             // names of workspaces
+	users   *cache[string]             // IDs of IAM users by name
+	known   *cache[[]workflow.RoleRef] // roles by workspace
+	account atomic.Pointer[string]     // the account that the members belong to
 }
 
 var _ workflow.Provider = (*Provider)(nil)
@@ -70,6 +76,8 @@ func New(o Options) (*Provider, error) {
 		system: o.System, endpoint: endpoint, iam: iam, project: o.ProjectID, instance: o.InstanceID,
 		access: o.AccessKey, secret: o.SecretKey, base: o.Transport, log: o.Logger,
 		redact: secrets(o.AccessKey, o.SecretKey),
+		groups: newCache[string](nameAge, most), users: newCache[string](userAge, most),
+		known: newCache[[]workflow.RoleRef](roleAge, most),
 	}
 	if p.base == nil {
 		p.own = transport()
@@ -106,7 +114,7 @@ func usable(what, key string) error {
 
 // Actions are the actions that DataArts Studio has.
 func Actions() []workflow.Action {
-	return []workflow.Action{workflow.Add, workflow.SetRole, workflow.RemoveOne}
+	return []workflow.Action{workflow.Add, workflow.SetRole, workflow.AddRole, workflow.DropRole, workflow.RemoveOne}
 }
 
 // Close gives up idle connections, if the transport is the provider's own. Calls in flight are not disturbed, and later

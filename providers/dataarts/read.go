@@ -28,9 +28,13 @@ func (p *Provider) Read(ctx context.Context, c workflow.Change) (workflow.Member
 	if f != nil {
 		return workflow.Membership{}, f
 	}
+	p.learn(rows)
 	m, f := p.judge(ctx, c, rows)
 	if f != nil {
 		return workflow.Membership{}, f
+	}
+	if m.Why == nil || m.Why.Class != workflow.ClassGroup {
+		m.GroupName = p.groupName(ctx, c.Group)
 	}
 	return m, nil
 }
@@ -46,27 +50,37 @@ func (p *Provider) judge(ctx context.Context, c workflow.Change, rows []row) (wo
 		m = workflow.Membership{State: stateOf(ids), Fit: fit(c, ids), Roles: ids, Row: rows[i].account().encode()}
 	}
 	m.Why = why(c, m)
-	if m.Fit == workflow.Impossible && len(rows) > 0 {
-		return m, nil
+	if m.Fit != workflow.Impossible || len(rows) == 0 {
+		if err := p.confirm(ctx, c, &m, len(rows) > 0); err != nil {
+			return m, err
+		}
 	}
-	if err := p.confirm(ctx, c, &m, len(rows) > 0); err != nil {
-		return m, err
-	}
+	var who account
 	if c.Action == workflow.Add && c.Subject.Kind == workflow.Member && m.Fit == workflow.Differs {
-		m.Row = p.lookUp(ctx, c.Subject.ID, domainOf(rows)).encode()
+		var nobody *workflow.Fault
+		if who, nobody = p.lookUp(ctx, c.Subject.ID, domainOf(rows)); nobody != nil {
+			m.Fit, m.Why = workflow.Impossible, nobody
+		}
+		m.Row = who.encode()
+	}
+	p.fill(c, &m, rows)
+	if m.SubjectName == "" {
+		m.SubjectName = p.clean(who.UserName)
 	}
 	return m, nil
 }
 
 // fit compares present roles, nil for somebody who is not a member, with what is wanted.
 func fit(c workflow.Change, present []string) workflow.Fit {
-	isMember, asWanted := present != nil, slices.Equal(present, wanted(c))
+	then := goal(c, present)
+	isMember := present != nil
 	switch {
-	case c.Action == workflow.RemoveOne && !isMember,
-		c.Action != workflow.RemoveOne && isMember && asWanted:
+	case !isMember && (c.Action == workflow.SetRole || c.Action == workflow.AddRole):
+		return workflow.Impossible
+	case isMember == (then != nil) && slices.Equal(present, then):
 		return workflow.Satisfied
-	case c.Action == workflow.Add && isMember,
-		c.Action == workflow.SetRole && !isMember:
+	case isMember && c.Action == workflow.Add,
+		c.Action == workflow.DropRole && len(then) == 0:
 		return workflow.Impossible
 	default:
 		return workflow.Differs
@@ -82,7 +96,12 @@ func why(c workflow.Change, m workflow.Membership) *workflow.Fault {
 	case c.Action == workflow.Add:
 		return &workflow.Fault{
 			Class: workflow.ClassState,
-			Text:  "already a member, with " + named(m.Roles) + ": use role to change that",
+			Text:  "already a member, with " + named(m.Roles) + ": use role or add-role to change that",
+		}
+	case c.Action == workflow.DropRole:
+		return &workflow.Fault{
+			Class: workflow.ClassState,
+			Text:  "that is the last role, with " + named(m.Roles) + " there would be none left: use remove to end the membership, or role to give another",
 		}
 	default:
 		return &workflow.Fault{
@@ -96,6 +115,9 @@ func why(c workflow.Change, m workflow.Membership) *workflow.Fault {
 // empty list does not tell, and whether a role exists that is no preset.
 func (p *Provider) confirm(ctx context.Context, c workflow.Change, m *workflow.Membership, exists bool) *workflow.Fault {
 	custom := slices.DeleteFunc(wanted(c), func(id string) bool { _, ok := preset(id); return ok })
+	if c.Action == workflow.DropRole {
+		custom = nil // what is taken away need not be there to be given
+	}
 	if exists && (m.Fit != workflow.Differs || len(custom) == 0) {
 		return nil
 	}
@@ -113,7 +135,7 @@ func (p *Provider) confirm(ctx context.Context, c workflow.Change, m *workflow.M
 	for _, id := range custom {
 		if m.Fit == workflow.Differs && !slices.ContainsFunc(roles, func(r workflow.RoleRef) bool { return r.ID == id }) {
 			m.Fit, m.Why = workflow.Impossible, &workflow.Fault{
-				Class: workflow.ClassRefused,
+				Class: workflow.ClassRole,
 				Text:  p.clean(fmt.Sprintf("the workspace has no role %s; it has %s", id, list(roles))),
 			}
 		}
@@ -121,14 +143,16 @@ func (p *Provider) confirm(ctx context.Context, c workflow.Change, m *workflow.M
 	return nil
 }
 
-// deniesWorkspace reports whether the vendor says that there is no such workspace: it refused to list the roles, for a
-// reason that is neither the key's nor the hour's.
+// deniesWorkspace reports whether the vendor says that there is no such workspace: the service itself refused to list
+// the roles, for a reason that is neither the key's nor the hour's. A gateway that does not know the API says nothing of
+// the workspace.
 func deniesWorkspace(b *problem) bool {
 	switch b.fault.Class {
 	case workflow.ClassGroup:
 		return true
 	case workflow.ClassRefused:
-		return b.status == http.StatusBadRequest || b.status == http.StatusNotFound
+		return (b.status == http.StatusBadRequest || b.status == http.StatusNotFound) &&
+			(strings.HasPrefix(b.fault.Code, "DAYU.") || strings.HasPrefix(b.fault.Code, "DLM."))
 	default:
 		return false
 	}

@@ -25,6 +25,7 @@ import (
 //	POST /_emu/workspace   {"id":"...","name":"..."}
 //	POST /_emu/member      {"workspace":"...","member":{...}}, with "remove":true to remove it
 //	POST /_emu/user        an IAMUser
+//	POST /_emu/role        a Role
 func (s *Server) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_emu/state", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Snapshot()) })
@@ -37,6 +38,7 @@ func (s *Server) control() http.Handler {
 	mux.HandleFunc("POST /_emu/workspace", post(func(v Workspace) error { s.AddWorkspace(v.ID, v.Name); return nil }))
 	mux.HandleFunc("POST /_emu/member", post(func(m memberJSON) error { return s.member(m) }))
 	mux.HandleFunc("POST /_emu/user", post(func(u IAMUser) error { s.AddIAMUser(u); return nil }))
+	mux.HandleFunc("POST /_emu/role", post(func(v Role) error { s.AddRole(v); return nil }))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !loopback(r.Host) || !ownOrigin(r.Header.Get("Origin")) {
 			http.Error(w, "the control interface is for this machine", http.StatusForbidden)

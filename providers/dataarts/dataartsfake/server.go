@@ -162,6 +162,9 @@ func (s *Server) AddIAMGroup(g IAMGroup) {
 	s.change(func(st *state) { st.Groups = append(st.Groups, g) })
 }
 
+// AddRole adds a role to every workspace.
+func (s *Server) AddRole(r Role) { s.change(func(st *state) { st.Roles = append(st.Roles, r) }) }
+
 // SetMember adds a member to a workspace, or replaces one, behind the client's back.
 func (s *Server) SetMember(workspace string, m Member) {
 	s.change(func(st *state) { st.put(workspace, m, s.now(), "console") })
