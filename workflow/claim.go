@@ -24,6 +24,7 @@ func claim(s *step) *Refusal {
 	if c := s.r.ClaimedAt(s.now); c != nil && c.By == s.c.Actor.Person {
 		s.r.Claim = nil
 		s.turn(Pending, "released")
+		s.drop(FadeEffect)
 		s.owe(CardEffect, s.now)
 		return nil
 	}
@@ -36,6 +37,9 @@ func claim(s *step) *Refusal {
 
 // fade brings the card up to date when a claim has run out.
 func fade(s *step) *Refusal {
+	if e, ok := s.r.Effect(s.c.Effect); !ok || e.Kind != FadeEffect {
+		return Refuse(WrongState, string(s.r.State))
+	}
 	s.finish(s.c.Effect)
 	if s.r.State == Pending && s.r.ClaimedAt(s.now) == nil {
 		s.r.Claim = nil

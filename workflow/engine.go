@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -97,6 +98,30 @@ type Submission struct {
 // Submit makes and stores requests. Its errors are a *Refusal, after which nothing is stored, or the store's. The same
 // delivery again returns the requests that it made, as they are now.
 func (e *Engine) Submit(ctx context.Context, sub Submission) ([]Request, error) {
+	made, err := e.submit(ctx, sub)
+	if _, refused := errors.AsType[*Refusal](err); refused && sub.Delivery != "" {
+		// What was stored the first time is not undone by a refusal the second time.
+		if before, ok := e.delivered(ctx, sub.Delivery); ok {
+			return before, nil
+		}
+	}
+	return made, err
+}
+
+// delivered returns the requests that a delivery has made. It asks by a commit that cannot succeed: its revision is
+// none, which the store finds out behind a repeated delivery.
+func (e *Engine) delivered(ctx context.Context, delivery string) ([]Request, bool) {
+	never := Write{Request: Request{Number: 1, State: Pending}, Revision: math.MaxUint64}
+	_, err := e.o.Store.Commit(ctx, Commit{Delivery: delivery, At: e.o.Now(), Writes: []Write{never}})
+	dup, ok := errors.AsType[*DuplicateError](err)
+	if !ok {
+		return nil, false
+	}
+	rs, err := e.loadAll(ctx, dup.Numbers)
+	return rs, err == nil
+}
+
+func (e *Engine) submit(ctx context.Context, sub Submission) ([]Request, error) {
 	if ref := e.Policy().Vet(sub.Actor); ref != nil {
 		return nil, ref
 	}
@@ -165,10 +190,11 @@ func (e *Engine) number(ctx context.Context, sub Submission, p Policy, blanks []
 
 func ruleFor(p Policy, c Change, a Actor) (Rule, *Refusal) {
 	rule, ok := p.Find(c, a.Person, a.Groups)
+	// A user group that could not be read may be what an earlier rule names, which then decides, not this one.
+	if might, found := p.Find(c, a.Person, slices.Concat(a.Groups, a.Unread)); found != ok || might.Hash() != rule.Hash() {
+		return Rule{}, Refuse(Unverified)
+	}
 	if !ok {
-		if _, might := p.Find(c, a.Person, append(slices.Clone(a.Groups), a.Unread...)); might {
-			return Rule{}, Refuse(Unverified)
-		}
 		return Rule{}, Refuse(NoRule, string(c.Action), c.System+"/"+c.Group)
 	}
 	if rule.MaxDuration > 0 && c.Limit > rule.MaxDuration {

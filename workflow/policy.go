@@ -169,10 +169,10 @@ func (p Policy) Vet(a Actor) *Refusal {
 // judges are the rules that a decision must satisfy: the one the request was made under, and, where the policy has
 // changed since, the one that would apply now. Both count, so the stricter wins. False: no rule applies any more.
 //
-// A child was approved with its parent, and no rule need cover what it does: its parent's rule alone counts, or nobody
-// could settle a time limit that went wrong.
+// The end of a time limit was approved with its parent, and no rule need cover what it does: its parent's rule alone
+// counts, or nobody could settle one that went wrong.
 func (p Policy) judges(r Request) ([]Rule, bool) {
-	if r.Parent != 0 {
+	if r.Parent != 0 && r.State != Pending && len(r.Decisions) == 0 {
 		return []Rule{r.Rule}, true
 	}
 	now, ok := p.Find(r.Change, r.Requester, r.RequesterGroups)

@@ -47,7 +47,12 @@ func (e *Engine) resolve(ctx context.Context, p Policy, sub Submission) ([]Draft
 	return drafts, refused
 }
 
-func (e *Engine) resolveOne(ctx context.Context, p Policy, d Draft, a Actor) (Draft, *Refusal) {
+func (e *Engine) resolveOne(ctx context.Context, p Policy, d Draft, a Actor) (_ Draft, ref *Refusal) {
+	defer func() {
+		if recover() != nil { // in a goroutine of its own, a panic would end the process
+			ref = Refuse(Unresolved, d.Subject.String(), d.System)
+		}
+	}()
 	sys, ok := e.System(d.System)
 	if !ok || !p.MightAsk(d.System, d.Action, a) {
 		return d, nil

@@ -163,7 +163,7 @@ func (r *Runner) dispatch(ctx context.Context, log *slog.Logger, sys System, req
 	}
 	r.o.Step("before_begin", req.Number)
 	r.sent(req.Number, sys.limit()+GatewayQuiet)
-	req, err := r.o.Engine.Do(context.WithoutCancel(ctx), req.Number, Command{Verb: Begin, Via: "provider", Membership: m})
+	req, err := r.o.Engine.Do(context.WithoutCancel(ctx), req.Number, Command{Verb: Begin, Via: "provider", Effect: e.ID, Membership: m})
 	if err != nil {
 		if ref, ok := errors.AsType[*Refusal](err); ok {
 			log.Debug("a call was overtaken", "kind", string(ref.Kind))

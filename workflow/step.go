@@ -213,6 +213,9 @@ func begin(s *step) *Refusal {
 	if s.r.Asked() {
 		return Refuse(WrongState, string(s.r.State)) // it is a person's turn
 	}
+	if _, owed := s.r.Effect(s.c.Effect); s.c.Effect != 0 && !owed {
+		return Refuse(WrongState, string(s.r.State)) // the call was put to another time while the membership was read
+	}
 	if a := s.r.Attempt; a.begun() && (s.from != Unknown || !a.MayRepeat(s.c.Membership, s.now)) {
 		return Refuse(WrongState, string(s.r.State))
 	}

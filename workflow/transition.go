@@ -138,7 +138,7 @@ type Command struct {
 	ReadBack   bool       // Succeed, Fail: a read showed it, not the call's answer
 	Spare      Number     // Succeed, MarkDone, Undo: a reserved number for the child request, where one is owed
 
-	Effect uint64    // Planned, Remind, PutOff, Told, GiveUp: which effect
+	Effect uint64    // Begin, Planned, Remind, PutOff, Told, GiveUp: which effect
 	Until  time.Time // PutOff, Again: until when
 	Card   Card      // Shown
 	Note   string    // GiveUp: why

@@ -28,12 +28,12 @@ var (
 )
 
 // bookkeeping are the verbs that never change a state, and are fine in all.
-var bookkeeping = []workflow.Verb{workflow.PutOff, workflow.Shown, workflow.Told, workflow.GiveUp}
+var bookkeeping = []workflow.Verb{workflow.PutOff, workflow.Shown, workflow.Told, workflow.GiveUp, workflow.Fade}
 
 // byPeople are the verbs that a person does.
 var byPeople = []workflow.Verb{
 	workflow.Submit, workflow.Approve, workflow.Deny, workflow.Withdraw, workflow.Retry, workflow.LookAgain,
-	workflow.MarkDone, workflow.MarkNot,
+	workflow.MarkDone, workflow.MarkNot, workflow.Claim, workflow.Undo,
 }
 
 // later is when an unclear call of the situations may be repeated, and a pending request has not yet expired.
@@ -58,6 +58,11 @@ func situations(t testing.TB, p workflow.Policy) []situation {
 	lost := do(called, workflow.Command{Verb: workflow.Lose, Outcome: unclear()})
 	asked := do(lost, workflow.Command{Verb: workflow.Ask, Membership: absent()})
 	expired := must(t, planned, v(workflow.Expire), p, planned.Expires)
+	ended, err := workflow.Apply(called, workflow.Command{Verb: workflow.Succeed, Spare: 8}, p, epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ending := *ended.Child
 
 	settled := map[workflow.Verb]workflow.State{
 		workflow.Begin: workflow.Executing, workflow.Succeed: workflow.Done, workflow.Fail: workflow.Failed,
@@ -73,7 +78,7 @@ func situations(t testing.TB, p workflow.Policy) []situation {
 	return []situation{
 		{"pending", planned, map[workflow.Verb]workflow.State{
 			workflow.Approve: workflow.Approved, workflow.Deny: workflow.Denied, workflow.Withdraw: workflow.Withdrawn,
-			workflow.Planned: workflow.Pending, workflow.Remind: workflow.Pending,
+			workflow.Planned: workflow.Pending, workflow.Remind: workflow.Pending, workflow.Claim: workflow.Pending,
 		}},
 		{"approved", approved, map[workflow.Verb]workflow.State{
 			workflow.Begin: workflow.Executing, workflow.Succeed: workflow.Done, workflow.Fail: workflow.Failed,
@@ -91,6 +96,13 @@ func situations(t testing.TB, p workflow.Policy) []situation {
 		{"unknown, asked", asked, people},
 		{"failed", failed, map[workflow.Verb]workflow.State{workflow.Retry: workflow.Executing}},
 		{"done", do(called, workflow.Command{Verb: workflow.Succeed, Spare: 8}), none},
+		{"done, to be undone", do(called, workflow.Command{Verb: workflow.Succeed}), map[workflow.Verb]workflow.State{
+			workflow.Undo: workflow.Done,
+		}},
+		{"to be ended", ending, map[workflow.Verb]workflow.State{
+			workflow.Begin: workflow.Executing, workflow.Succeed: workflow.Done, workflow.Fail: workflow.Failed,
+			workflow.Drifted: workflow.Pending, workflow.Postpone: workflow.Approved,
+		}},
 		{"denied", do(planned, by(workflow.Deny, lead)), none},
 		{"withdrawn", do(planned, by(workflow.Withdraw, asker)), none},
 		{"expired", expired, none},
@@ -103,7 +115,8 @@ func command(r workflow.Request, v workflow.Verb) workflow.Command {
 	switch v {
 	case workflow.Submit, workflow.Withdraw:
 		c.Actor = asker
-	case workflow.Approve, workflow.Deny, workflow.Retry, workflow.LookAgain, workflow.MarkDone, workflow.MarkNot:
+	case workflow.Approve, workflow.Deny, workflow.Retry, workflow.LookAgain, workflow.MarkDone, workflow.MarkNot,
+		workflow.Claim, workflow.Undo:
 		c.Actor = lead
 	case workflow.Fail, workflow.Again:
 		c.Outcome = refusedBy("X2")
@@ -116,6 +129,7 @@ func command(r workflow.Request, v workflow.Verb) workflow.Command {
 	kinds := map[workflow.Verb][]workflow.EffectKind{
 		workflow.Planned: {workflow.PlanEffect},
 		workflow.Remind:  {workflow.RemindEffect},
+		workflow.Fade:    {workflow.FadeEffect},
 		workflow.PutOff:  {workflow.CallEffect, workflow.CardEffect},
 		workflow.Told:    {workflow.ThreadEffect, workflow.DirectEffect},
 		workflow.GiveUp:  {workflow.CardEffect},
@@ -216,6 +230,7 @@ var mayOwe = map[workflow.EffectKind][]workflow.State{
 	workflow.PlanEffect:   {workflow.Pending},
 	workflow.ExpireEffect: {workflow.Pending},
 	workflow.RemindEffect: {workflow.Pending},
+	workflow.FadeEffect:   {workflow.Pending},
 	workflow.CallEffect:   {workflow.Approved, workflow.Executing, workflow.Unknown},
 }
 
@@ -323,8 +338,7 @@ func TestApply_RemindsNotBehindTheEnd(t *testing.T) {
 
 func TestApply_UnclearCallIsRepeatedOnceAndOnlyWhenQuiet(t *testing.T) {
 	p := onePolicy()
-	at := func(n int) workflow.Request { return situations(t, p)[n].r }
-	lost := at(4)
+	lost := situations(t, p)[4].r
 	begin := workflow.Command{Verb: workflow.Begin, Membership: absent()}
 	mustRefuse(t, lost, begin, p, epoch.Add(workflow.GatewayQuiet-time.Nanosecond), workflow.WrongState)
 
@@ -473,8 +487,10 @@ func TestDoc_DiagramIsTheTable(t *testing.T) {
 	done[edge{workflow.Pending, workflow.Expired}] = true // at its time: TestApply_ExpiresOnTimeOnly
 	// What the text below the diagram says.
 	for _, e := range []edge{
-		{workflow.Approved, workflow.Done}, {workflow.Approved, workflow.Failed},
-		{workflow.Approved, workflow.Pending}, {workflow.Executing, workflow.Pending},
+		{workflow.Approved, workflow.Done},
+		{workflow.Approved, workflow.Failed},
+		{workflow.Approved, workflow.Pending},
+		{workflow.Executing, workflow.Pending},
 	} {
 		drawn[e] = true
 	}
@@ -549,4 +565,45 @@ func wordAt(trunk string, column int) workflow.State {
 		}
 	}
 	return workflow.State("nothing above column " + trunk[:min(column, len(trunk))])
+}
+
+func TestApply_ClaimStandsForAnHour(t *testing.T) {
+	p := onePolicy()
+	r := submitted(t, p, grant(), asker)
+	claim := workflow.Command{Verb: workflow.Claim, Actor: lead}
+	claimed := must(t, r, claim, p, epoch)
+	if c := claimed.ClaimedAt(epoch.Add(workflow.ClaimTime - 1)); c == nil || c.By != lead.Person {
+		t.Errorf("claimed by %+v", c)
+	}
+	if c := claimed.ClaimedAt(epoch.Add(workflow.ClaimTime)); c != nil {
+		t.Errorf("after its time claimed by %+v", c)
+	}
+	released := must(t, claimed, claim, p, epoch)
+	if len(effects(released, workflow.FadeEffect)) != 0 || released.Claim != nil {
+		t.Errorf("released, it owes %+v", released.Effects)
+	}
+	faded := must(t, claimed, command(claimed, workflow.Fade), p, epoch.Add(workflow.ClaimTime))
+	if len(effects(faded, workflow.FadeEffect)) != 0 || faded.Claim != nil {
+		t.Errorf("faded, it owes %+v", faded.Effects)
+	}
+	if approved := must(t, claimed, approveBy(lead), p, epoch); len(effects(approved, workflow.FadeEffect)) != 0 {
+		t.Errorf("approved, it owes %+v", approved.Effects)
+	}
+}
+
+func TestApply_PostponedEndIsNotBegun(t *testing.T) {
+	p := onePolicy()
+	var end workflow.Request
+	for _, s := range situations(t, p) {
+		if s.name == "to be ended" {
+			end = s.r
+		}
+	}
+	begin := workflow.Command{Verb: workflow.Begin, Effect: effects(end, workflow.CallEffect)[0].ID, Membership: absent()}
+	must(t, end, begin, p, later)
+	put := must(t, end, workflow.Command{Verb: workflow.Postpone, Until: later.Add(time.Hour)}, p, later)
+	if due := effects(put, workflow.CallEffect)[0].Due; !due.Equal(later.Add(time.Hour)) {
+		t.Errorf("due at %v", due)
+	}
+	mustRefuse(t, put, begin, p, later, workflow.WrongState)
 }
