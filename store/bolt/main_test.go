@@ -15,6 +15,10 @@ var children = map[string]func(path string) error{
 	"open":   childOpen,
 	"full":   childFull,
 	"submit": childSubmit,
+
+	"look":         childLook,
+	"power":        childPower,
+	"power-nosync": childPowerNoSync,
 }
 
 func TestMain(m *testing.M) {
