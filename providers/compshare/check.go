@@ -46,7 +46,7 @@ func (p *Provider) checkAction(a workflow.Action) *workflow.Refusal {
 		return nil
 	}
 	switch a {
-	case workflow.RemoveOne, workflow.SetRole:
+	case workflow.RemoveOne, workflow.SetRole, workflow.AddRole, workflow.DropRole:
 		return workflow.Refuse(workflow.NoRemoval, string(a))
 	case workflow.Add:
 		return workflow.Refuse(workflow.ActionNotHere, string(a), p.system, actionWords())
@@ -82,7 +82,7 @@ func (p *Provider) checkSubject(d workflow.Draft, c *workflow.Change) *workflow.
 	if !ok {
 		return workflow.Refuse(workflow.BadCompany, who.ID)
 	}
-	c.Subject = workflow.Subject{Kind: workflow.Member, ID: id, Slack: who.Slack}
+	c.Subject = workflow.Subject{Kind: workflow.Member, ID: id, Slack: who.Slack, From: who.From}
 	return nil
 }
 

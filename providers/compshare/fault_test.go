@@ -154,7 +154,11 @@ func TestProvider_ReadUnderFaults(t *testing.T) {
 				if !ok || got.Class != f.class || got.Code != f.code {
 					t.Errorf("Read = %+v, %#v, want class %s, code %q", m, err, f.class, f.code)
 				}
-				if n := len(s.Calls()); n != 1 || m.State != "" {
+				calls := 1
+				if f.code == "RetCode 16003" && c.Action == workflow.Invite {
+					calls = 2 // whether the account has such a team at all
+				}
+				if n := len(s.Calls()); n != calls || m.State != "" {
 					t.Errorf("%d calls, membership %+v", n, m)
 				}
 				assertNoSecret(t, err, got)

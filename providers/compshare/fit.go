@@ -10,23 +10,28 @@ import (
 //
 //	         absent    pending    joined      rejected   canceled   a status not known
 //	invite   differs   satisfied  satisfied   differs    differs    differs
-//	resend   differs*  differs*   impossible  differs*   differs*   differs*
+//	resend   differs*? differs*   impossible  differs*   differs*   differs*
 //	cancel   satisfied differs    impossible  satisfied  satisfied  impossible
-//	rename   differs, or satisfied where the remark is as wanted already
+//	rename   differs?  differs, or satisfied where the remark is as wanted already
 //	accept   differs   differs    satisfied   differs    differs    differs
 //	reject   differs   differs    impossible  satisfied  differs    impossible
 //
 //	* blind: sending again shows in nothing that can be read
+//	? impossible where every list was read: the company has no relation with the team
 //
 // Where the wanted state is neither there nor out of reach, the vendor is asked: it is the authority on what it allows.
 // Cancel and reject are never sent at a relation that is joined, or might be.
-func fit(c workflow.Change, m Member) workflow.Membership {
+func fit(c workflow.Change, m Member, sure bool) workflow.Membership {
 	out := workflow.Membership{State: m.state(), Fit: workflow.Differs, Row: m.json()}
 	switch {
 	case satisfied(c, m):
 		out.Fit = workflow.Satisfied
 	case c.Action == workflow.Resend && m.Status == Joined:
 		return impossible(out, "the company has joined already; there is no invitation to send again")
+	case sure && m.Status == Absent && (c.Action == workflow.Resend || c.Action == workflow.Rename):
+		out = impossible(out, "the company is neither a member of the team nor invited")
+		out.Why.Class = workflow.ClassSubject
+		return out
 	case harmful(c.Action, m.Status):
 		return impossible(out, harm(m.Status))
 	}

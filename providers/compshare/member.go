@@ -30,6 +30,8 @@ type Member struct {
 	Status  Status    `json:"status"`
 	Remark  string    `json:"remark,omitempty"`
 	Created time.Time `json:"created,omitzero"` // when the invitation was made
+	// TeamName is the vendor's name of the team, untrusted.
+	TeamName string `json:"team_name,omitempty"`
 }
 
 // row is a relation as the vendor writes it, alike in its three lists.
@@ -40,12 +42,13 @@ type row struct {
 	Status  string `json:"Status"`
 	Remark  string `json:"RemarkName"`
 	Created number `json:"CreateTime"`
+	Name    string `json:"TeamName"`
 }
 
 func (p *Provider) member(r row) Member {
 	m := Member{
 		Team: r.Team.id(), Company: r.Company.id(), Virtual: r.Virtual.id(),
-		Status: Status(strings.ToLower(p.keys.text(r.Status))), Remark: r.Remark,
+		Status: Status(strings.ToLower(p.keys.text(r.Status))), Remark: r.Remark, TeamName: r.Name,
 	}
 	if m.Status == "" || m.Status == Absent {
 		m.Status = "unknown" // a row without a status is still a row

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/ucloud/ucloud-sdk-go/services/ucompshare"
 	"github.com/ucloud/ucloud-sdk-go/ucloud"
@@ -23,15 +24,18 @@ func (p *Provider) Read(ctx context.Context, c workflow.Change) (workflow.Member
 		return workflow.Membership{}, err
 	}
 	var m Member
+	var sure bool
 	if forItself(c.Action) {
 		m, err = p.readSelf(ctx, t.team)
 	} else {
-		m, err = p.readMember(ctx, t)
+		m, sure, err = p.readMember(ctx, t)
 	}
 	if err != nil {
 		return workflow.Membership{}, err
 	}
-	return fit(c, m), nil
+	out := fit(c, m, sure)
+	p.fill(c, m, &out)
+	return out, nil
 }
 
 // target is what a change is about, in numbers.
@@ -51,21 +55,24 @@ func targetOf(c workflow.Change) (target, error) {
 }
 
 // readMember reads a company's row as the team's owner. That GetCompShareTeamInfo lists pending invitations is inferred
-// from its enumeration of states, so that a company is called absent only if the list of invitations agrees.
-func (p *Provider) readMember(ctx context.Context, t target) (Member, error) {
-	members, err := p.members(ctx, t.team)
+// from its enumeration of states, so that a company is called absent only if the list of invitations agrees; it is sure
+// only if that list was read.
+func (p *Provider) readMember(ctx context.Context, t target) (m Member, sure bool, err error) {
+	members, name, err := p.members(ctx, t.team)
 	if err != nil {
-		return Member{}, err
+		return Member{}, false, err
 	}
 	theirs := rowsOf(members, t)
-	if len(theirs) == 0 {
-		invites, err := p.invites(ctx, ucloud.Int(t.team))
+	if sure = len(theirs) > 0; !sure {
+		invites, told, err := p.invites(ctx, ucloud.Int(t.team))
 		if err != nil {
-			return Member{}, err
+			return Member{}, false, err
 		}
-		theirs = rowsOf(invites, t)
+		theirs, sure = rowsOf(invites, t), told
 	}
-	return present(theirs), nil
+	m = present(theirs)
+	m.TeamName = name
+	return m, sure, nil
 }
 
 // readSelf reads the configured account's own row. The list of invitations is asked without TeamId, which is the
@@ -79,7 +86,7 @@ func (p *Provider) readSelf(ctx context.Context, team int) (Member, error) {
 	if m := present(rows); m.Status == Joined {
 		return m, nil
 	}
-	invites, err := p.invites(ctx, nil)
+	invites, _, err := p.invites(ctx, nil)
 	if err != nil {
 		return Member{}, err
 	}
@@ -88,44 +95,52 @@ func (p *Provider) readSelf(ctx context.Context, team int) (Member, error) {
 
 // invites is ListCompShareTeamInvite: by compshare.cn the invitations that the caller received, by docs.ucloud.cn those
 // that a team has sent. It only adds to what another list said, so that an account which may not ask for it does
-// without.
-func (p *Provider) invites(ctx context.Context, team *int) ([]Member, error) {
+// without; told is then false.
+func (p *Provider) invites(ctx context.Context, team *int) (rows []Member, told bool, err error) {
 	var data struct{ Invites []row }
 	req := &ucompshare.ListCompShareTeamInviteRequest{TeamId: team}
-	err := p.read(ctx, "ListCompShareTeamInvite", req, &data)
+	err = p.read(ctx, "ListCompShareTeamInvite", req, &data)
 	if no, ok := errors.AsType[*workflow.Fault](err); ok &&
 		(no.Class == workflow.ClassRefused || no.Class == workflow.ClassPermission) {
-		return nil, nil
+		return nil, false, nil
 	}
-	return p.rows(data.Invites), err
+	return p.rows(data.Invites), err == nil, err
 }
 
-// members are all rows of GetCompShareTeamInfo. An answer that is about no team, or about another, is a fault: nobody
-// is absent from a team that was not seen.
-func (p *Provider) members(ctx context.Context, team int) ([]Member, error) {
+// members are all rows of GetCompShareTeamInfo, and the team's name. An answer that is about no team, or about another,
+// is a fault: nobody is absent from a team that was not seen. What the vendor answers of a team that does not exist, or is
+// somebody else's, is not published: a refusal counts as that only if the account's own list of teams lacks it.
+func (p *Provider) members(ctx context.Context, team int) ([]Member, string, error) {
 	var data struct {
 		Team struct {
 			ID      number `json:"Id"`
+			Name    string
 			Deleted number
 		}
 		TeamRelation []row
 	}
 	req := &ucompshare.GetCompShareTeamInfoRequest{TeamId: &team}
 	if err := p.read(ctx, "GetCompShareTeamInfo", req, &data); err != nil {
-		return nil, err
+		no, ok := errors.AsType[*workflow.Fault](err)
+		refused := ok && strings.HasPrefix(no.Code, "RetCode") &&
+			(no.Class == workflow.ClassRefused || no.Class == workflow.ClassPermission)
+		if refused && p.disowns(ctx, team) {
+			no.Class, no.Text = workflow.ClassGroup, "the account has no such team: "+no.Text
+		}
+		return nil, "", err
 	}
 	switch {
 	case data.Team.ID != number(team):
-		return nil, &workflow.Fault{Class: workflow.ClassUnclear, Text: "the answer is not about the team that was asked for"}
+		return nil, "", &workflow.Fault{Class: workflow.ClassUnclear, Text: "the answer is not about the team that was asked for"}
 	case data.Team.Deleted != 0:
-		return nil, &workflow.Fault{Class: workflow.ClassGroup, Text: "the team is deleted"}
+		return nil, "", &workflow.Fault{Class: workflow.ClassGroup, Text: "the team is deleted"}
 	}
 	for i := range data.TeamRelation {
 		if data.TeamRelation[i].Team == 0 { // a row of the team's own list need not name it
 			data.TeamRelation[i].Team = number(team)
 		}
 	}
-	return p.rows(data.TeamRelation), nil
+	return p.rows(data.TeamRelation), data.Team.Name, nil
 }
 
 // read makes one reading call and decodes its answer into data.

@@ -16,9 +16,9 @@ import (
 // fits is the table of fit.go, written again.
 var fits = map[workflow.Action]map[string]workflow.Fit{
 	workflow.Invite: {"": "differs", "Pending": "satisfied", "Joined": "satisfied", "Rejected": "differs", "Canceled": "differs", "Frozen": "differs"},
-	workflow.Resend: {"": "differs", "Pending": "differs", "Joined": "impossible", "Rejected": "differs", "Canceled": "differs", "Frozen": "differs"},
+	workflow.Resend: {"": "impossible", "Pending": "differs", "Joined": "impossible", "Rejected": "differs", "Canceled": "differs", "Frozen": "differs"},
 	workflow.Cancel: {"": "satisfied", "Pending": "differs", "Joined": "impossible", "Rejected": "satisfied", "Canceled": "satisfied", "Frozen": "impossible"},
-	workflow.Rename: {"": "differs", "Pending": "differs", "Joined": "differs", "Rejected": "differs", "Canceled": "differs", "Frozen": "differs"},
+	workflow.Rename: {"": "impossible", "Pending": "differs", "Joined": "differs", "Rejected": "differs", "Canceled": "differs", "Frozen": "differs"},
 	workflow.Accept: {"": "differs", "Pending": "differs", "Joined": "satisfied", "Rejected": "differs", "Canceled": "differs", "Frozen": "differs"},
 	workflow.Reject: {"": "differs", "Pending": "differs", "Joined": "impossible", "Rejected": "satisfied", "Canceled": "differs", "Frozen": "impossible"},
 }
@@ -46,7 +46,11 @@ func TestProvider_ReadFits(t *testing.T) {
 				if got.State != wantState {
 					t.Errorf("%s of %q: state %q, want %q", action, status, got.State, wantState)
 				}
-				if (got.Why != nil) != (want == workflow.Impossible) || (got.Why != nil && got.Why.Class != workflow.ClassState) {
+				class := workflow.ClassState
+				if status == "" {
+					class = workflow.ClassSubject
+				}
+				if (got.Why != nil) != (want == workflow.Impossible) || (got.Why != nil && got.Why.Class != class) {
 					t.Errorf("%s of %q: why %+v", action, status, got.Why)
 				}
 				if !json.Valid(got.Row) {
@@ -218,7 +222,7 @@ func TestProvider_Lists(t *testing.T) {
 		}
 		want := compshare.Member{
 			Team: 1001, Company: 50003, Virtual: 60001, Status: compshare.Joined, Remark: "陈静",
-			Created: time.Unix(1795200000, 0).UTC(),
+			Created: time.Unix(1795200000, 0).UTC(), TeamName: "gpu-research",
 		}
 		if members[0] != want {
 			t.Errorf("Members[0] = %+v, want %+v", members[0], want)
