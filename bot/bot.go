@@ -68,6 +68,7 @@ type Bot struct {
 	dir    *directory
 	pace   *pacer
 	gates  *gates
+	scans  *scans
 	homes  homes
 	hosts  []string // whose response_url is posted to
 	known  atomic.Pointer[[]Person]
@@ -91,7 +92,7 @@ func New(o Options) (*Bot, error) {
 	pace := &pacer{next: transport}
 	client := &http.Client{Timeout: webTimeout, Transport: pace, CheckRedirect: refuseRedirect}
 	b := &Bot{
-		o: o, http: client, dir: newDirectory(), pace: pace, gates: newGates(),
+		o: o, http: client, dir: newDirectory(), pace: pace, gates: newGates(), scans: newScans(),
 		hosts: []string{"hooks.slack.com", "hooks.slack-gov.com", api.Host},
 		client: slack.New(o.BotToken, slack.OptionHTTPClient(client), slack.OptionAPIURL(o.APIURL),
 			slack.OptionAppLevelToken(o.AppToken)),

@@ -59,6 +59,9 @@ func (b *Bot) Show(ctx context.Context, r workflow.Request, again bool) (workflo
 		}
 		return err
 	})
+	if err != nil {
+		b.scans.forget(r.Rule.Channel)
+	}
 	return card, err
 }
 
@@ -110,26 +113,8 @@ func (b *Bot) tellDirect(ctx context.Context, r workflow.Request, e workflow.Eff
 	return b.post(ctx, e.To.User, opts...)
 }
 
-// historyPage is how many of a channel's newest messages are looked through for one whose post was not recorded.
+// historyPage is how many messages of a channel are read at once.
 const historyPage = 200
-
-// findCard looks for a card of the request that was posted without being recorded. Where the bot may not read the
-// channel's history it finds none, and a second card may be posted: that is the price of leaving the scope out.
-func (b *Bot) findCard(ctx context.Context, r workflow.Request) (string, error) {
-	h, err := b.client.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
-		ChannelID: r.Rule.Channel, Limit: historyPage, IncludeAllMetadata: true,
-		Oldest: fmt.Sprintf("%d.000000", r.Created.Add(-time.Minute).Unix()),
-	})
-	if err != nil {
-		return "", b.unreadable(err)
-	}
-	for _, m := range h.Messages {
-		if number, _, ok := ours(m); ok && number == r.Number && (m.ThreadTimestamp == "" || m.ThreadTimestamp == m.Timestamp) {
-			return m.Timestamp, nil
-		}
-	}
-	return "", nil
-}
 
 func (b *Bot) findReply(ctx context.Context, r workflow.Request, seq uint64) (bool, error) {
 	cursor := ""
@@ -157,16 +142,24 @@ func (b *Bot) findDirect(ctx context.Context, r workflow.Request, e workflow.Eff
 	if err != nil {
 		return false, b.unreadable(err)
 	}
-	h, err := b.client.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
-		ChannelID: ch.ID, Limit: historyPage, IncludeAllMetadata: true,
-	})
-	if err != nil {
-		return false, b.unreadable(err)
+	for cursor := ""; ; {
+		h, err := b.client.GetConversationHistoryContext(ctx, &slack.GetConversationHistoryParameters{
+			ChannelID: ch.ID, Limit: historyPage, IncludeAllMetadata: true, Cursor: cursor,
+			Oldest: fmt.Sprintf("%d.000000", r.Created.Add(-time.Minute).Unix()),
+		})
+		if err != nil {
+			return false, b.unreadable(err)
+		}
+		if slices.ContainsFunc(h.Messages, func(m slack.Message) bool {
+			number, seq, ok := ours(m)
+			return ok && number == r.Number && seq == e.ID
+		}) {
+			return true, nil
+		}
+		if cursor = h.ResponseMetaData.NextCursor; !h.HasMore || cursor == "" {
+			return false, nil
+		}
 	}
-	return slices.ContainsFunc(h.Messages, func(m slack.Message) bool {
-		number, seq, ok := ours(m)
-		return ok && number == r.Number && seq == e.ID
-	}), nil
 }
 
 // unreadable lets a missing scope pass: the look-up is then impossible, not failed.
