@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"time"
@@ -115,7 +116,9 @@ func hostOf(u *url.URL) string {
 	return u.Hostname()
 }
 
-// Loopback reports whether a host is this machine, to which plain http is allowed.
+// Loopback reports whether a host is this machine, to which plain http is allowed. A name that merely begins like an
+// address of it is not.
 func Loopback(host string) bool {
-	return host == "localhost" || host == "::1" || len(host) > 4 && host[:4] == "127."
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
 }
