@@ -1,22 +1,53 @@
 package main
 
 import (
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
 // clock is the wall clock, pushed forward. Slack, CompShare and the bot share it, so that an hour that passes passes for
 // all of them. DataArts keeps the wall clock: its requests are signed with a time, which must be right to fifteen
 // minutes.
-type clock struct{ ahead atomic.Int64 }
+type clock struct {
+	mu    sync.Mutex
+	ahead time.Duration
+	// pushes are when, by the wall clock, the offset became what it is, the newest last.
+	pushes []push
+}
+
+type push struct {
+	at    time.Time
+	ahead time.Duration
+}
 
 // now is the time in the sandbox.
 func (c *clock) now() time.Time { return time.Now().UTC().Add(c.offset()) }
 
 // offset is how far the clock was pushed.
-func (c *clock) offset() time.Duration { return time.Duration(c.ahead.Load()) }
+func (c *clock) offset() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ahead
+}
 
-// push moves the clock forward. It never goes back but by set: messages would change places.
-func (c *clock) push(d time.Duration) { c.ahead.Add(int64(max(d, 0))) }
+// push moves the clock forward, never back: messages would change places.
+func (c *clock) push(d time.Duration) { c.set(c.offset() + max(d, 0)) }
 
-func (c *clock) set(d time.Duration) { c.ahead.Store(int64(d)) }
+func (c *clock) set(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead = d
+	c.pushes = append(c.pushes, push{time.Now(), d})
+}
+
+// inHere is what the sandbox's clock showed at a moment of the wall clock.
+func (c *clock) inHere(wall time.Time) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := len(c.pushes) - 1; i >= 0; i-- {
+		if !wall.Before(c.pushes[i].at) {
+			return wall.Add(c.pushes[i].ahead)
+		}
+	}
+	return wall
+}

@@ -143,7 +143,9 @@ func (w *world) calls() []call {
 		list = append(list, compshareCall(c))
 	}
 	for _, c := range w.DataArts.Calls() {
-		list = append(list, dataartsCall(c))
+		out := dataartsCall(c)
+		out.Time = w.clock.inHere(c.Time)
+		list = append(list, out)
 	}
 	slices.SortStableFunc(list, func(a, b call) int { return a.Time.Compare(b.Time) })
 	return list[max(0, len(list)-maxShown):]

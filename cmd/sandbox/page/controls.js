@@ -60,7 +60,7 @@ export function setUpControls(forget) {
 
 const keys = [
   ["/", "go to the command box"], ["↑ ↓", "in the box: earlier commands"], ["1 – 6", "take another person's place"],
-  ["g a · g g · g d", "go to #approvals, #general, direct messages"], ["Esc", "leave the box; close the thread"], ["Tab", "walk through everything"], ["?", "this"],
+  ["g a", "go to #approvals; g g: #general; g d: direct messages; g h: the Home view"], ["Esc", "leave the box; close the thread"], ["Tab", "walk through everything"], ["?", "this"],
 ];
 
 /** openHelp shows the keys and what this page is. */
