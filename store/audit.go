@@ -2,8 +2,11 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"reflect"
+	"time"
 
 	"countersign/workflow"
 )
@@ -80,13 +83,47 @@ func (s *Store) Audit(ctx context.Context, from uint64, limit int) ([]workflow.E
 // error is a *DamageError that names the first entry that is missing, changed or out of place, or the first request that
 // an entry names and that is not stored. It may run while others commit, and takes time in proportion to the trail.
 func (s *Store) Verify(ctx context.Context) (Head, error) {
+	for {
+		cp, err := s.checkpoint(ctx)
+		var h Head
+		if err == nil {
+			h, err = s.verify(ctx, cp)
+		}
+		if errors.Is(err, ErrDamaged) {
+			if now, e := s.checkpoint(ctx); e == nil && !reflect.DeepEqual(now, cp) {
+				continue // it was pruned meanwhile
+			}
+		}
+		if err != nil {
+			return Head{}, fmt.Errorf("verify audit trail: %w", err)
+		}
+		return h, nil
+	}
+}
+
+func (s *Store) verify(ctx context.Context, cp *checkpoint) (Head, error) {
 	stored, err := s.storedHead(ctx)
 	if err != nil {
-		return Head{}, fmt.Errorf("verify audit trail: %w", err)
+		return Head{}, err
 	}
 	h := head{Hash: genesis}
 	seen := pageOfRequests{store: s}
-	err = s.scan(ctx, auditKey(1), auditKey(stored.Seq+1), math.MaxInt, func(it Item) error {
+	if cp != nil {
+		h.Seq, h.Hash = cp.Seq, cp.Hash
+		kept, digest, err := s.older(ctx, *cp, func(e workflow.Entry) error {
+			if cp.Done == 0 {
+				return nil // what goes is going
+			}
+			return seen.add(ctx, e.Request)
+		})
+		if err != nil {
+			return Head{}, err
+		}
+		if cp.Done != 0 && (kept != cp.Kept || digest != cp.Digest) {
+			return Head{}, damaged(auditKey(cp.Seq), "up to it, older entries are missing or were changed since the pruning")
+		}
+	}
+	err = s.scan(ctx, auditKey(h.Seq+1), auditKey(stored.Seq+1), math.MaxInt, func(it Item) error {
 		var e workflow.Entry
 		if err := decode(it, &e); err != nil {
 			return err
@@ -95,6 +132,9 @@ func (s *Store) Verify(ctx context.Context) (Head, error) {
 			return err
 		}
 		h = head{Seq: e.Seq, Hash: e.Hash}
+		if err := cp.confirm(e); err != nil {
+			return err
+		}
 		return seen.add(ctx, e.Request)
 	})
 	if err == nil {
@@ -103,10 +143,82 @@ func (s *Store) Verify(ctx context.Context) (Head, error) {
 	if err == nil && (h.Seq != stored.Seq || h.Hash != stored.Hash) {
 		err = damaged(auditKey(h.Seq+1), fmt.Sprintf("it is missing; the trail should end with entry %d", stored.Seq))
 	}
+	if err == nil && cp != nil && (cp.Entry > h.Seq || cp.Entry <= cp.Seq || cp.Done > h.Seq) {
+		err = damaged(prunedKey, "the audit trail does not hold the entry that it names")
+	}
 	if err != nil {
-		return Head{}, fmt.Errorf("verify audit trail: %w", err)
+		return Head{}, err
 	}
 	return Head{Seq: h.Seq, Hash: h.Hash}, nil
+}
+
+// VerifyHead verifies the trail, and that it still holds the entry that a head from elsewhere names.
+func (s *Store) VerifyHead(ctx context.Context, want Head) (Head, error) {
+	h, err := s.Verify(ctx)
+	if err != nil {
+		return Head{}, err
+	}
+	if want.Seq > h.Seq {
+		return Head{}, fmt.Errorf("verify audit trail: %w", damaged(auditKey(want.Seq), fmt.Sprintf("it is missing: the trail ends with entry %d", h.Seq)))
+	}
+	hash := genesis
+	if want.Seq > 0 {
+		items, err := s.kv.Get(ctx, auditKey(want.Seq))
+		if err != nil {
+			return Head{}, fmt.Errorf("verify audit trail: %w", err)
+		}
+		if items[0].Rev == 0 {
+			return s.verifyPruned(ctx, want, h)
+		}
+		var e workflow.Entry
+		if err := decode(items[0], &e); err != nil {
+			return Head{}, fmt.Errorf("verify audit trail: %w", err)
+		}
+		hash = e.Hash
+	}
+	if hash != want.Hash {
+		return Head{}, fmt.Errorf("verify audit trail: %w", damaged(auditKey(want.Seq), "it is not the entry of that head: the trail was rewritten"))
+	}
+	return h, nil
+}
+
+// ErrPruned says that an entry was pruned, so that nothing can be compared with it.
+var ErrPruned = errors.New("the entry was pruned")
+
+func (s *Store) verifyPruned(ctx context.Context, want, h Head) (Head, error) {
+	cp, err := s.checkpoint(ctx)
+	switch {
+	case err != nil:
+		return Head{}, fmt.Errorf("verify audit trail: %w", err)
+	case cp != nil && cp.Seq == want.Seq && cp.Hash == want.Hash:
+		return h, nil
+	case cp != nil && cp.Seq == want.Seq:
+		return Head{}, fmt.Errorf("verify audit trail: %w", damaged(auditKey(want.Seq), "it is not the entry of that head: the trail was rewritten"))
+	case cp != nil:
+		return Head{}, fmt.Errorf("verify audit trail: %w: entry %d, and all up to %d, before %s; compare a later head",
+			ErrPruned, want.Seq, cp.Seq, cp.Before.Format(time.RFC3339))
+	default:
+		return Head{}, fmt.Errorf("verify audit trail: %w", damaged(auditKey(want.Seq), "it is missing"))
+	}
+}
+
+// Latest returns the last entries before an entry, newest first, at most limit (1 to MaxScan); before 0 is the end.
+func (s *Store) Latest(ctx context.Context, before uint64, limit int) ([]workflow.Entry, error) {
+	to := []byte{auditFamily + 1}
+	if before > 0 {
+		to = auditKey(before)
+	}
+	items, err := s.kv.Scan(ctx, []byte{auditFamily}, to, limit, true)
+	if err != nil {
+		return nil, fmt.Errorf("audit trail: %w", err)
+	}
+	es := make([]workflow.Entry, len(items))
+	for i, it := range items {
+		if err := decode(it, &es[i]); err != nil {
+			return nil, fmt.Errorf("audit trail: %w", err)
+		}
+	}
+	return es, nil
 }
 
 func (s *Store) storedHead(ctx context.Context) (head, error) {

@@ -172,6 +172,14 @@ func (b *batch) apply(p *pending) error {
 	for _, l := range p.entries {
 		b.append(l)
 	}
+	for _, seq := range p.forget {
+		b.deletes[string(auditKey(seq))] = struct{}{}
+	}
+	if p.checkpoint != nil {
+		if err := b.point(*p.checkpoint); err != nil {
+			return err
+		}
+	}
 	if p.delivery == "" {
 		return nil
 	}
@@ -179,6 +187,10 @@ func (b *batch) apply(p *pending) error {
 }
 
 func (b *batch) applyWrite(w *write) {
+	if w.gone {
+		b.applyRemoval(w)
+		return
+	}
 	audit := slices.Clone(w.oldAudit)
 	for _, l := range w.entries {
 		b.append(l)
@@ -198,6 +210,17 @@ func (b *batch) applyWrite(w *write) {
 			b.put(k, nil)
 		}
 	}
+}
+
+func (b *batch) applyRemoval(w *write) {
+	b.written[string(w.key)] = true
+	for _, k := range w.oldIndex {
+		b.deletes[string(k)] = struct{}{}
+	}
+	for _, seq := range w.oldAudit {
+		b.deletes[string(auditKey(seq))] = struct{}{}
+	}
+	b.deletes[string(w.key)] = struct{}{}
 }
 
 func contains(keys [][]byte, key []byte) bool {

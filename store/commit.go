@@ -37,6 +37,9 @@ type pending struct {
 	claimID  []byte
 	writes   []write
 	entries  []link // of no request
+	// Of a pruning: entries of no request that go, and where the trail then begins.
+	forget     []uint64
+	checkpoint *checkpoint
 
 	// owner goes once from nobody to the committer, who then answers, or to the caller, who has given up.
 	owner atomic.Int32
@@ -60,6 +63,7 @@ type write struct {
 	request []byte // JSON
 	entries []link
 	index   [][]byte // the index keys of the new record
+	gone    bool     // the record, its index keys and its entries are removed
 
 	// What the record at rev holds: its index keys and the places of its audit entries. A revision names one version of
 	// the record, so these still hold when the committer finds the record at rev.

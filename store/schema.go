@@ -35,6 +35,7 @@ const (
 var (
 	formatKey = []byte{metaFamily, 'f', 'o', 'r', 'm', 'a', 't'}
 	headKey   = []byte{metaFamily, 'h', 'e', 'a', 'd'}
+	prunedKey = []byte{metaFamily, 'p', 'r', 'u', 'n', 'e', 'd'}
 )
 
 func requestKey(n workflow.Number) []byte {

@@ -74,6 +74,7 @@ type Store struct {
 	closeErr error
 	failed   chan struct{} // closed on ErrFailed
 	failing  sync.Once
+	pruning  sync.Mutex // held by the one Prune
 
 	// number is the highest number handed out or known to be stored.
 	number atomic.Uint64
