@@ -46,6 +46,9 @@ func (s *Store) Stats(ctx context.Context) (Stats, error) {
 	return st, nil
 }
 
+// Engine is the engine below the store.
+func (s *Store) Engine() KV { return s.kv }
+
 // Backup writes a consistent copy of the database to w while others commit. Its error is errors.ErrUnsupported if the
 // engine has its own way of being backed up.
 func (s *Store) Backup(ctx context.Context, w io.Writer) error {

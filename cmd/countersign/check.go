@@ -21,7 +21,7 @@ func check(_ context.Context, io streams, args []string) error {
 		return err
 	}
 	fmt.Fprintf(io.out, "%s is fine.\n\nSlack delivers by %s; the command is %s.\nRequests are kept in %s.\n\nSystems:\n",
-		cfg.File, cfg.Slack.Mode, cfg.Slack.Command, cfg.Store.Bolt)
+		cfg.File, cfg.Slack.Mode, cfg.Slack.Command, cfg.Store)
 	for _, s := range cfg.Systems {
 		fmt.Fprintf(io.out, "  %s: %s, keys from %s and %s\n", s.Name, s.Provider, s.KeyEnv, s.SecretEnv)
 	}

@@ -18,12 +18,12 @@ import (
 )
 
 // connect loads the configuration and asks the running process, or the file where none runs.
-func connect(ctx context.Context, config string) (*app.Client, error) {
+func connect(ctx context.Context, io streams, config string) (*app.Client, error) {
 	cfg, err := app.LoadConfig(config)
 	if err != nil {
 		return nil, err
 	}
-	return app.NewClient(ctx, cfg)
+	return app.NewClient(ctx, cfg, io.env)
 }
 
 // requests lists requests, or shows one with its history.
@@ -48,7 +48,7 @@ func requests(ctx context.Context, io streams, args []string) error {
 	default:
 		return usageError{errors.New("it is either list, or show with one number")}
 	}
-	c, err := connect(ctx, *config)
+	c, err := connect(ctx, io, *config)
 	if err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func audit(ctx context.Context, io streams, args []string) error {
 	case *format != "csv" && *format != "jsonl":
 		return usageError{fmt.Errorf("--format: %q is neither csv nor jsonl", *format)}
 	}
-	c, err := connect(ctx, *config)
+	c, err := connect(ctx, io, *config)
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func backup(ctx context.Context, io streams, args []string) error {
 	if len(rest) != 1 {
 		return usageError{errors.New("one file must be named")}
 	}
-	c, err := connect(ctx, *config)
+	c, err := connect(ctx, io, *config)
 	if err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func serve(ctx context.Context, io streams, args []string) error {
 	if err != nil {
 		return err
 	}
-	log.Info("countersign runs", "pid", os.Getpid(), "version", app.Version(), "database", cfg.Store.Bolt, "ops", a.OpsAddr())
+	log.Info("countersign runs", "pid", os.Getpid(), "version", app.Version(), "database", cfg.Store.String(), "ops", a.OpsAddr())
 	if err := a.Run(ctx); err != nil {
 		return err
 	}

@@ -23,7 +23,8 @@ type Options struct {
 	Logger *slog.Logger
 	// MaxReads is how many connections reads may use at once; zero is 8. Commits have two more, and Changed one.
 	MaxReads int32
-	// Timeout bounds one read, and how long a commit is tried that the server has not begun; zero is 3 s.
+	// Timeout bounds one read, and how long a commit is tried that the server has not begun; zero is 1.2 s, so that a
+	// person is told of a database that is away before Slack gives up on the bot.
 	Timeout time.Duration
 	// Changed, if set, is told soon after another handle has committed. It is a hint: it may come late, twice or never,
 	// and servers without LISTEN never give it.
@@ -38,7 +39,7 @@ func (o Options) withDefaults() Options {
 		o.MaxReads = 8
 	}
 	if o.Timeout <= 0 {
-		o.Timeout = 3 * time.Second
+		o.Timeout = 1200 * time.Millisecond
 	}
 	return o
 }
@@ -190,6 +191,12 @@ func pause(ctx context.Context, try int) bool {
 	case <-timer.C:
 		return true
 	}
+}
+
+// Ping reports why the database cannot be used; nil where it can.
+func (d *DB) Ping(ctx context.Context) error {
+	_, err := d.Get(ctx, firstFree)
+	return err
 }
 
 // Stopping says that Close will follow: a commit that waits for the server to come back waits no longer. It then is

@@ -48,7 +48,7 @@ type engine struct {
 
 // prepare makes the table where there is none, and checks one that is there. Any number of handles may do so at once.
 func (d *DB) prepare(ctx context.Context) error {
-	const patience = 5 // times as long as a read: the server may be starting too
+	const patience = 10 // times as long as a read: the server may be starting too
 	ctx, cancel := context.WithTimeout(ctx, patience*d.opts.Timeout)
 	defer cancel()
 	for try := 0; ; try++ {

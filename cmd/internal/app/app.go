@@ -18,7 +18,6 @@ import (
 	"countersign/providers/compshare"
 	"countersign/providers/dataarts"
 	"countersign/store"
-	"countersign/store/bolt"
 	"countersign/workflow"
 )
 
@@ -47,6 +46,7 @@ type App struct {
 	o       Options
 	cfg     *Config
 	log     *slog.Logger
+	kv      store.KV
 	store   *store.Store
 	engine  *workflow.Engine
 	bot     *bot.Bot
@@ -88,17 +88,11 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	return a, a.listen(ctx)
 }
 
-// openStore opens the file first of all: a second process on it must find out before it touches anything else.
-func (a *App) openStore(ctx context.Context) error {
-	kv, err := bolt.Open(ctx, a.cfg.Store.Bolt, bolt.Options{Logger: a.log})
-	if err != nil {
-		return fmt.Errorf("open %s: %w", a.cfg.Store.Bolt, err)
-	}
-	a.store, err = store.Open(ctx, kv, store.Options{Now: a.o.Now, Logger: a.log, OnCommit: a.metrics.commit})
-	if err != nil {
-		return errors.Join(fmt.Errorf("read %s: %w", a.cfg.Store.Bolt, err), kv.Close())
-	}
-	return nil
+// openStore opens the database first of all: a second process on it must find out before it touches anything else.
+func (a *App) openStore(ctx context.Context) (err error) {
+	opts := store.Options{Now: a.o.Now, Logger: a.log, OnCommit: a.metrics.commit}
+	a.kv, a.store, err = openStore(ctx, a.cfg.Store, a.o.Env, nil, opts)
+	return err
 }
 
 func (a *App) systems(secrets *secrets) ([]workflow.System, error) {
@@ -117,6 +111,9 @@ func (a *App) systems(secrets *secrets) ([]workflow.System, error) {
 		}
 		if err != nil {
 			return nil, misconfigured("system %s: %v", s.Name, err)
+		}
+		if lists, ok := sys.Provider.(interface{ Directory() workflow.Directory }); ok {
+			sys.Directory = lists.Directory()
 		}
 		list = append(list, sys)
 	}

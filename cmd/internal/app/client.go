@@ -14,30 +14,29 @@ import (
 	"time"
 
 	"countersign/store"
-	"countersign/store/bolt"
 )
 
-// Client asks for what Control answers: of the running process, or, where none runs, of the file itself.
+// Client asks for what Control answers: of the running process, or, where none runs, of the database itself.
 type Client struct {
 	http http.Client
 	stop func()
 }
 
-// NewClient returns a client for a configuration. Close it when done.
-func NewClient(ctx context.Context, cfg *Config) (*Client, error) {
-	if c, ok := runningClient(ctx, cfg); ok {
-		return c, nil
+// NewClient returns a client for a configuration; env looks up the connection string where one is needed. Close it when
+// done.
+func NewClient(ctx context.Context, cfg *Config, env func(string) string) (*Client, error) {
+	if conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", cfg.Ops.Socket); err == nil {
+		_ = conn.Close()
+		return clientOf(cfg.Ops.Socket, func() {}), nil
 	}
-	if _, err := os.Stat(cfg.Store.Bolt); err != nil {
-		return nil, fmt.Errorf("countersign does not run on %s, and there is no database: %w", cfg.Ops.Socket, err)
+	if cfg.Store.Bolt != "" {
+		if _, err := os.Stat(cfg.Store.Bolt); err != nil {
+			return nil, fmt.Errorf("countersign does not run on %s, and there is no database: %w", cfg.Ops.Socket, err)
+		}
 	}
-	kv, err := bolt.Open(ctx, cfg.Store.Bolt, bolt.Options{})
+	_, s, err := openStore(ctx, cfg.Store, env, nil, store.Options{})
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", cfg.Store.Bolt, err)
-	}
-	s, err := store.Open(ctx, kv, store.Options{})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("read %s: %w", cfg.Store.Bolt, err), kv.Close())
+		return nil, err
 	}
 	c, err := serveFile(ctx, s)
 	if err != nil {

@@ -52,11 +52,6 @@ type SlackConfig struct {
 	TeamIDs []string
 }
 
-// StoreConfig is where requests are kept: in a bbolt file.
-type StoreConfig struct {
-	Bolt string
-}
-
 // OpsConfig is where operators look.
 type OpsConfig struct {
 	Listen string
@@ -117,7 +112,10 @@ func ParseConfig(path string, src []byte) (*Config, error) {
 		return nil, &ConfigError{Mistakes: r.wrong}
 	}
 	dir := filepath.Dir(path)
-	c.Store.Bolt, c.Ops.Socket = under(dir, c.Store.Bolt), under(dir, c.Ops.Socket)
+	c.Ops.Socket = under(dir, c.Ops.Socket)
+	if c.Store.Bolt != "" {
+		c.Store.Bolt = under(dir, c.Store.Bolt)
+	}
 	return c, nil
 }
 
@@ -129,7 +127,7 @@ func under(dir, path string) string {
 }
 
 func (c *Config) read(r *reader, root ast.Node) {
-	var policy ast.Node
+	var policy, csv ast.Node
 	r.mapping(root, "", fields{
 		"slack":  func(n ast.Node) { c.readSlack(r, n) },
 		"store":  func(n ast.Node) { c.readStore(r, n) },
@@ -140,10 +138,15 @@ func (c *Config) read(r *reader, root ast.Node) {
 			r.list(n, "systems", func(n ast.Node) { c.Systems = append(c.Systems, c.readSystem(r, n)) })
 		},
 		"people": func(n ast.Node) { r.list(n, "people", func(n ast.Node) { c.readPerson(r, n) }) },
+		// What the file of people may hold depends on the people here.
+		"people_csv": func(n ast.Node) { csv = n },
 		"policy": func(n ast.Node) { policy = n },
 	})
 	if len(c.Systems) == 0 {
 		r.fail(root, "systems", "at least one system is needed")
+	}
+	if csv != nil {
+		c.readPeopleCSV(r, csv)
 	}
 	if policy == nil {
 		c.warn("there is no policy: nobody may ask for anything")
@@ -186,19 +189,6 @@ func (c *Config) readSlack(r *reader, n ast.Node) {
 			r.list(n, "slack.team_ids", func(n ast.Node) {
 				s.TeamIDs = append(s.TeamIDs, readID(r, n, "slack.team_ids", "TE", "a workspace ID, as in T0ACME"))
 			})
-		},
-	})
-}
-
-func (c *Config) readStore(r *reader, n ast.Node) {
-	r.mapping(n, "store", fields{
-		"bolt": func(n ast.Node) {
-			if c.Store.Bolt = r.text(n, "store.bolt"); c.Store.Bolt == "" {
-				r.fail(n, "store.bolt", "a path is needed")
-			}
-		},
-		"postgres": func(n ast.Node) {
-			r.fail(n, "store.postgres", "this build keeps requests in a bbolt file only; use bolt")
 		},
 	})
 }
@@ -289,7 +279,7 @@ func (s SystemConfig) withDefaults() SystemConfig {
 }
 
 func (c *Config) readPerson(r *reader, n ast.Node) {
-	p := bot.Person{IDs: map[string]string{}}
+	p := bot.Person{IDs: map[string]string{}, From: workflow.FromPeople}
 	id := func(kind string) func(ast.Node) {
 		return func(n ast.Node) { p.IDs[kind] = r.text(n, "people."+kind) }
 	}

@@ -20,6 +20,10 @@ const (
 
 // database checks the file: rights, room, format and the audit chain.
 func (d *doctor) database(ctx context.Context) {
+	if d.cfg.Store.Bolt == "" {
+		d.chain(ctx, "")
+		return
+	}
 	path := d.cfg.Store.Bolt
 	dir := filepath.Dir(path)
 	info, err := os.Stat(path)
@@ -44,7 +48,7 @@ func (d *doctor) database(ctx context.Context) {
 		d.warn("store", fmt.Sprintf("%s may be read by others (mode %04o): it holds who asked for what, and why", path, info.Mode().Perm()), "chmod 600 "+path)
 	}
 	d.space(dir, info.Size())
-	d.chain(ctx, info.Size())
+	d.chain(ctx, fmt.Sprintf(", %d MiB", info.Size()/mib))
 }
 
 func (d *doctor) space(dir string, size int64) {
@@ -64,14 +68,14 @@ func (d *doctor) space(dir string, size int64) {
 }
 
 // chain opens the database, or asks the process that has it open, and verifies the audit trail.
-func (d *doctor) chain(ctx context.Context, size int64) {
-	c, err := NewClient(ctx, d.cfg)
+func (d *doctor) chain(ctx context.Context, size string) {
+	c, err := NewClient(ctx, d.cfg, d.o.Env)
 	if err != nil {
 		d.fail("store", "cannot be opened: "+err.Error(), "see the README on restoring a backup; nothing was changed")
 		return
 	}
 	defer c.Close()
-	d.ok("store", "%s can be read and written, %d MiB, format %d", d.cfg.Store.Bolt, size/mib, store.Format)
+	d.ok("store", "%s can be read and written%s, format %d", d.cfg.Store, size, store.Format)
 	var head store.Head
 	if err := c.JSON(ctx, "/audit/verify", &head); err != nil {
 		d.fail("chain", err.Error(), "the trail was changed or is damaged: keep the file, and compare it with a backup and the heads posted in Slack")

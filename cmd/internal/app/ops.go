@@ -32,9 +32,14 @@ func (a *App) servers() []*server {
 func (a *App) opsHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if !a.Ready() {
 			http.Error(w, "not ready: slack is not connected", http.StatusServiceUnavailable)
+			return
+		}
+		if err := a.away(r); err != nil {
+			a.log.Warn("the database does not answer", "error", err)
+			http.Error(w, "not ready: the database does not answer", http.StatusServiceUnavailable)
 			return
 		}
 		_, _ = io.WriteString(w, "ready\n")
@@ -269,6 +274,10 @@ func (c *control) verify(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *control) backup(w http.ResponseWriter, r *http.Request) {
+	if _, ok := c.s.Engine().(store.Snapshotter); !ok {
+		http.Error(w, "this database is backed up by its own means: pg_dump, or the snapshots of whoever runs it", http.StatusNotImplemented)
+		return
+	}
 	w.Header().Set("Trailer", backupDone)
 	if err := c.s.Backup(r.Context(), w); err != nil {
 		panic(http.ErrAbortHandler)

@@ -40,6 +40,8 @@ type Options struct {
 	Now func() time.Time
 	// Listen is where the bot listens in HTTP mode, Ops its ops.listen; a free port where empty.
 	Listen, Ops string
+	// Database is the connection string of a PostgreSQL database; where empty, requests are kept in a file.
+	Database string
 }
 
 // DefaultPolicy lets every full member ask, and two people decide.
@@ -104,6 +106,9 @@ func Start(o Options) (_ *Rig, err error) {
 		"COMPSHARE_PUBLIC_KEY": compsharefake.PublicKey, "COMPSHARE_PRIVATE_KEY": compsharefake.PrivateKey,
 		"CLOUD_SDK_AK": dataartsfake.AccessKey, "CLOUD_SDK_SK": dataartsfake.SecretKey,
 	}
+	if o.Database != "" {
+		r.env["COUNTERSIGN_DATABASE_URL"] = o.Database
+	}
 	if err := os.WriteFile(r.ConfigFile, []byte(r.config(o)), 0o600); err != nil {
 		return nil, fmt.Errorf("write the configuration: %w", err)
 	}
@@ -121,12 +126,16 @@ func (r *Rig) config(o Options) string {
 	if o.CallTimeout != "" {
 		timeout = ", call_timeout: " + o.CallTimeout
 	}
+	database := "bolt: ./countersign.db"
+	if o.Database != "" {
+		database = "postgres: {dsn_env: COUNTERSIGN_DATABASE_URL}"
+	}
 	return fmt.Sprintf(`slack:
   mode: %s
   api_url: %s
   listen: %s
 store:
-  bolt: ./countersign.db
+  %s
 ops:
   listen: %s
   socket: ./countersign.sock
@@ -138,7 +147,7 @@ people:
   - {slack: U0ALICE, compshare: 50002, dataarts: %s}
   - {slack: U0BOB, compshare: 50003, dataarts: %s}
 policy:
-%s`, or(string(o.Mode), string(bot.Socket)), r.Slack.APIURL(), or(o.Listen, "127.0.0.1:0"), or(o.Ops, "127.0.0.1:0"),
+%s`, or(string(o.Mode), string(bot.Socket)), r.Slack.APIURL(), or(o.Listen, "127.0.0.1:0"), database, or(o.Ops, "127.0.0.1:0"),
 		or(o.Locale, "en"), r.CompShare.URL(), timeout, r.DataArts.URL(), r.DataArts.URL(),
 		dataartsfake.ProjectID, dataartsfake.InstanceID, timeout, dataartsfake.UserAlice, dataartsfake.UserBob,
 		strings.TrimPrefix(or(o.Policy, DefaultPolicy), "\n"))
