@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"go.etcd.io/bbolt"
@@ -48,8 +49,15 @@ var (
 func Open(ctx context.Context, path string, opts Options) (*DB, error) {
 	opts = opts.withDefaults()
 	there, err := exists(path)
-	if err == nil && !there {
+	switch {
+	case err != nil:
+	case !there:
 		err = create(path)
+	default:
+		// Whoever made the file may have been killed before its name was durable.
+		if errSync := syncDir(filepath.Dir(path)); errSync != nil {
+			opts.Logger.WarnContext(ctx, "the directory of the database cannot be synced", "error", errSync)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open database %s: %w", path, err)

@@ -221,8 +221,9 @@ func (p *parser) wrote(c call) error {
 
 // unquote reads a string as strace -xx writes it.
 func unquote(s string) ([]byte, error) {
-	body, ok := strings.CutPrefix(s, `"`)
-	if body, ok = strings.CutSuffix(body, `"`); !ok {
+	body, begins := strings.CutPrefix(s, `"`)
+	body, ends := strings.CutSuffix(body, `"`)
+	if !begins || !ends {
 		return nil, fmt.Errorf("%.40s is no whole string", s)
 	}
 	return hex.DecodeString(strings.ReplaceAll(body, `\x`, ""))
