@@ -128,7 +128,7 @@ func (l Lang) facts(r workflow.Request) []*slack.TextBlockObject {
 	}
 	add("card.target", named(shown(c.System+"/"+c.Group, 200), names.GroupName))
 	if c.Subject.ID != "" {
-		add("card.subject", named(l.subject(c.Subject), names.SubjectName))
+		add("card.subject", named(l.subject(c.Subject), names.SubjectName)+l.origin(c.Subject))
 	}
 	add("card.role", l.roles(c.Roles))
 	add("card.remark", shown(c.Remark, 300))
@@ -138,6 +138,19 @@ func (l Lang) facts(r workflow.Request) []*slack.TextBlockObject {
 		add("card.limit", l.say("card.permanent"))
 	}
 	return fs
+}
+
+// origin says where the ID of a subject comes from, where it was not typed.
+func (l Lang) origin(s workflow.Subject) string {
+	name, byIAM := strings.CutPrefix(s.From, workflow.FromIAM)
+	switch {
+	case byIAM:
+		return "\n" + l.say("from.iam", shown(name, 100))
+	case s.From == workflow.FromPeople || s.From == workflow.FromCSV:
+		return "\n" + l.say("from."+s.From)
+	default:
+		return ""
+	}
 }
 
 // named puts the vendor's name beside an ID.

@@ -13,6 +13,8 @@ type Person struct {
 	Slack string
 	// IDs are the user's cloud IDs by provider kind.
 	IDs map[string]string
+	// From is where this line stands: workflow.FromPeople or workflow.FromCSV.
+	From string
 }
 
 // drafts makes one draft for each WHO of an ask, or one refusal that names each WHO that is bad.
@@ -55,6 +57,9 @@ func (b *Bot) otherwise(ds []workflow.Draft) []*workflow.Refusal {
 		}
 		_, err := sys.Provider.Check(d)
 		ref, ok := errors.AsType[*workflow.Refusal](err)
+		if _, asks := sys.Provider.(workflow.Resolver); asks && ok && (ref.Kind == workflow.BadRole || strings.HasPrefix(d.Subject.ID, "user:")) {
+			continue // the cloud may know the name; it is not asked for a command that is refused anyway
+		}
 		if ok && !slices.ContainsFunc(bad, func(o *workflow.Refusal) bool { return o.Kind == ref.Kind && slices.Equal(o.Args, ref.Args) }) {
 			bad = append(bad, ref)
 		}
@@ -62,7 +67,8 @@ func (b *Bot) otherwise(ds []workflow.Draft) []*workflow.Refusal {
 	return bad
 }
 
-// subject resolves one WHO: a cloud ID, a mention of somebody in people, or group:ID.
+// subject resolves one WHO: a cloud ID, a mention of somebody in people, or group:ID. What else a provider takes, such as
+// user:NAME, it is handed as it is.
 func (b *Bot) subject(who, system string) (workflow.Subject, *workflow.Refusal) {
 	if m := mention.FindStringSubmatch(who); m != nil {
 		return b.mentioned(m[1], system)
@@ -85,7 +91,7 @@ func (b *Bot) mentioned(user, system string) (workflow.Subject, *workflow.Refusa
 	}
 	for _, p := range b.people() {
 		if id := p.IDs[sys.Kind]; p.Slack == user && id != "" {
-			return workflow.Subject{Kind: workflow.Member, ID: id, Slack: user}, nil
+			return workflow.Subject{Kind: workflow.Member, ID: id, Slack: user, From: p.From}, nil
 		}
 	}
 	return workflow.Subject{}, workflow.Refuse(workflow.BadMention, "<@"+user+">", system)

@@ -140,7 +140,7 @@ func (c *Config) read(r *reader, root ast.Node) {
 		"people": func(n ast.Node) { r.list(n, "people", func(n ast.Node) { c.readPerson(r, n) }) },
 		// What the file of people may hold depends on the people here.
 		"people_csv": func(n ast.Node) { csv = n },
-		"policy": func(n ast.Node) { policy = n },
+		"policy":     func(n ast.Node) { policy = n },
 	})
 	if len(c.Systems) == 0 {
 		r.fail(root, "systems", "at least one system is needed")
