@@ -42,6 +42,10 @@ type Options struct {
 	BotToken, AppToken, SigningSecret string
 	// Transport, if set, carries the Web API calls.
 	Transport http.RoundTripper
+	// Refused, if set, is told of what somebody tried without the right to it; Acked of how long each delivery took from
+	// its receipt to its acknowledgement. Both must be quick.
+	Refused func(Attempt)
+	Acked   func(kind string, took time.Duration)
 }
 
 func (o Options) validate() error {

@@ -221,6 +221,7 @@ var phrases = map[string][languages]string{
 	"list.mine":        {"*Your requests*", "*您的申请*"},
 	"list.pending":     {"*Waiting for a decision*", "*等待审批*"},
 	"list.mine.none":   {"You have asked for nothing yet. `%[1]s help` shows how.", "您还没有申请。输入 `%[1]s help` 查看用法。"},
+	"audit.head":       {"*Audit trail, %[1]s*: %[2]d entries. Keep this message: `countersign audit verify --head %[3]s` shows whether anything before it was changed since.", "*审计记录 %[1]s*：共 %[2]d 条。请保留本消息：运行 `countersign audit verify --head %[3]s` 可检查此前的记录是否被改动。"},
 	"list.none":        {"Nothing waits for a decision.", "没有等待审批的申请。"},
 	"list.line":        {"• *#%[1]s* %[2]s · %[3]s · %[4]s", "• *#%[1]s* %[2]s · %[3]s · %[4]s"},
 	"list.more":        {"…and older ones; `%[1]s show NUMBER` shows any.", "……还有更早的；用 `%[1]s show 编号` 查看。"},

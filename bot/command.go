@@ -18,6 +18,7 @@ func (b *Bot) command(ctx context.Context, p slashPayload) *reply {
 	text, err := b.obey(ctx, lang, p)
 	if err != nil {
 		ref := refusalOf(err)
+		b.refused(Attempt{By: p.person(), Verb: "command", Via: "slack " + p.ChannelID}, ref)
 		if ref.Kind == workflow.NotRecorded || ref.Kind == workflow.Busy {
 			b.o.Logger.Error("a command could not be carried out", "user", p.UserID, "error", err)
 		}

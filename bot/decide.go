@@ -86,6 +86,9 @@ func (b *Bot) click(ctx context.Context, i interaction, a blockAction) {
 		return
 	}
 	ref := refusalOf(err)
+	channel, ts := i.place()
+	n, _ := number(a.Value)
+	b.refused(Attempt{By: i.person(), Verb: a.ActionID, Request: n, Via: strings.TrimSpace("slack " + channel + " " + ts)}, ref)
 	if ref.Kind == workflow.NotRecorded || ref.Kind == workflow.Busy {
 		b.o.Logger.Error("a click could not be carried out", "user", i.User.ID, "action", a.ActionID, "error", err)
 	}
@@ -193,6 +196,7 @@ func (b *Bot) denied(ctx context.Context, i interaction) any {
 		return nil
 	}
 	refused := refusalOf(err)
+	b.refused(Attempt{By: i.person(), Verb: actDeny, Request: n, Via: "slack form"}, refused)
 	if refused.Kind == workflow.NotRecorded {
 		b.o.Logger.Error("a denial could not be carried out", "user", i.User.ID, "error", err)
 	}

@@ -188,6 +188,7 @@ func (b *Bot) submitted(ctx context.Context, i interaction) any {
 	made, err := b.submitForm(ctx, i, f)
 	if err != nil {
 		ref := refusalOf(err)
+		b.refused(Attempt{By: i.person(), Verb: "form", Via: "slack form"}, ref)
 		if ref.Kind == workflow.NotRecorded || ref.Kind == workflow.Busy {
 			b.o.Logger.Error("a form could not be carried out", "user", i.User.ID, "error", err)
 		}

@@ -35,9 +35,16 @@ func (b *Bot) Handler() http.Handler {
 	return mux
 }
 
+// kinds names deliveries as Socket Mode does.
+var kinds = map[string]string{
+	"/slack/commands": socketmode.RequestTypeSlashCommands, "/slack/interactions": socketmode.RequestTypeInteractive,
+	"/slack/options": socketmode.RequestTypeInteractive, "/slack/events": socketmode.RequestTypeEventsAPI,
+}
+
 // signed reads the body and refuses whatever Slack did not sign.
 func (b *Bot) signed(next func(http.ResponseWriter, *http.Request, []byte)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		received := time.Now()
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
 			code := http.StatusBadRequest
@@ -56,6 +63,7 @@ func (b *Bot) signed(next func(http.ResponseWriter, *http.Request, []byte)) http
 		defer b.wg.Done()
 		fail := func() { http.Error(w, "", http.StatusInternalServerError) }
 		b.guard(r.URL.Path, fail, func() { next(w, r, body) })
+		b.acked(kinds[r.URL.Path], received)
 	})
 }
 

@@ -108,12 +108,14 @@ func (r *receiver) handle(ctx context.Context, req socketmode.Request) {
 	case <-ctx.Done():
 		return // not taken, not acknowledged: Slack shows the person that it failed
 	}
+	received := time.Now()
 	r.b.wg.Go(func() {
 		defer func() { <-r.slots }()
 		work := context.WithoutCancel(ctx)
 		var body any
 		r.b.guard(req.Type, func() { body = nil }, func() { body = r.b.deliver(work, req.Type, req.Payload) })
 		r.ack(work, req.EnvelopeID, body)
+		r.b.acked(req.Type, received)
 	})
 }
 
