@@ -207,8 +207,8 @@ var phrases = map[string][languages]string{
 
 	// Help.
 	"help.head":  {"*Ask for a membership change; somebody else signs it off.*", "*申请成员变更，由他人审批。*"},
-	"help.also":  {"Also: `%[1]s mine` · `%[1]s pending` · `%[1]s show 42` · `%[1]s withdraw 42` · `%[1]s extend 42 for 7d`", "另有：`%[1]s mine` · `%[1]s pending` · `%[1]s show 42` · `%[1]s withdraw 42` · `%[1]s extend 42 for 7d`"},
-	"help.parts": {"WHO is an ID, several joined by commas, or an @mention; a value with blanks is “quoted”; `because` takes the rest of the line.", "WHO 是 ID（多个用逗号连接）或 @用户；含空格的值加引号；`because` 后面整行都是理由。"},
+	"help.also":  {"Also: `%[1]s mine` · `%[1]s pending` · `%[1]s show 42` · `%[1]s withdraw 42` · `%[1]s extend 42 for 7d` · `%[1]s groups SYSTEM` · `%[1]s members SYSTEM/GROUP` · `%[1]s roles SYSTEM/GROUP`", "另有：`%[1]s mine` · `%[1]s pending` · `%[1]s show 42` · `%[1]s withdraw 42` · `%[1]s extend 42 for 7d` · `%[1]s groups 系统` · `%[1]s members 系统/组` · `%[1]s roles 系统/组`"},
+	"help.parts": {"WHO is an ID, several joined by commas, an @mention, or `user:NAME` for an IAM user; a value with blanks is “quoted”; `because` takes the rest of the line.", "WHO 是 ID（多个用逗号连接）、@用户，或 IAM 用户 `user:用户名`；含空格的值加引号；`because` 后面整行都是理由。"},
 	"help.like":  {"Like this: `%[1]s`", "例如：`%[1]s`"},
 	"help.near":  {"Did you mean `%[1]s`?", "您是否想输入 `%[1]s`？"},
 
@@ -218,6 +218,12 @@ var phrases = map[string][languages]string{
 	"made.line":        {"• #%[1]s: %[2]s", "• #%[1]s：%[2]s"},
 	"made.nobody":      {"Nobody but you could approve this under the present rule; ask an operator to name another approver.", "按当前规则，除您之外没有人可以审批；请联系运维人员增加审批人。"},
 	"withdrawn":        {"#%[1]s is withdrawn.", "#%[1]s 已撤回。"},
+	"read.members":     {"*Members of %[1]s* · %[2]d · page %[3]d of %[4]d", "*%[1]s 的成员* · %[2]d 个 · 第 %[3]d / %[4]d 页"},
+	"read.groups":      {"*Teams and workspaces of %[1]s* · %[2]d · page %[3]d of %[4]d", "*%[1]s 的团队和工作空间* · %[2]d 个 · 第 %[3]d / %[4]d 页"},
+	"read.roles":       {"*Roles in %[1]s* · %[2]d · page %[3]d of %[4]d", "*%[1]s 的角色* · %[2]d 个 · 第 %[3]d / %[4]d 页"},
+	"read.none":        {"There are none.", "没有。"},
+	"read.more":        {"More: `%[1]s`", "下一页：`%[1]s`"},
+	"read.slow":        {"Reading %[1]s… the cloud takes its time; the answer follows here.", "正在读取 %[1]s……云平台响应较慢，结果稍后显示。"},
 	"list.mine":        {"*Your requests*", "*您的申请*"},
 	"list.pending":     {"*Waiting for a decision*", "*等待审批*"},
 	"list.mine.none":   {"You have asked for nothing yet. `%[1]s help` shows how.", "您还没有申请。输入 `%[1]s help` 查看用法。"},

@@ -23,7 +23,7 @@ func (b *Bot) command(ctx context.Context, p slashPayload) *reply {
 			b.o.Logger.Error("a command could not be carried out", "user", p.UserID, "error", err)
 		}
 		text = lang.sayRefusal(ref)
-		if ref.Kind.OfWords() && ref.Kind != workflow.BadAction {
+		if ref.Kind.OfWords() && ref.Kind != workflow.BadAction && !isList(firstWord(p.Text)) {
 			b.offerForm(ctx, lang, p)
 		}
 		if hint := b.hint(lang, p.Text, ref.Kind); hint != "" {
@@ -71,6 +71,8 @@ func (b *Bot) obey(ctx context.Context, lang Lang, p slashPayload) (string, erro
 		return "", nil
 	case "help":
 		return b.help(ctx, lang, p), nil
+	case listMembers, listGroups, listRoles:
+		return b.lists(ctx, lang, verb, rest, p)
 	case "mine", "pending", "show", "withdraw":
 		actor := b.actor(ctx, p.person(), verb == "withdraw")
 		if ref := b.o.Engine.Policy().Vet(actor); ref != nil {

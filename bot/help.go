@@ -9,7 +9,7 @@ import (
 )
 
 // others are the commands that ask for nothing.
-var others = []string{"help", "mine", "pending", "show", "withdraw", "extend"}
+var others = []string{"help", "mine", "pending", "show", "withdraw", "extend", listMembers, listGroups, listRoles}
 
 // examples are one typed command for each action, with the system's name to fill in. The group is the vendor's kind of
 // ID, as short as it may be.
