@@ -84,7 +84,9 @@ func TestRateLimits_BurstLosesNone(t *testing.T) {
 	const burst = 60
 	w := newWorld(t, rig.Options{})
 	for i, f := range []slackfake.Fault{
-		{Kind: slackfake.RateLimited, RetryAfter: "1"}, {Kind: slackfake.RateLimited}, {Kind: slackfake.RateLimited, RetryAfter: "1.5"},
+		{Kind: slackfake.RateLimited, RetryAfter: "1"},
+		{Kind: slackfake.RateLimited},
+		{Kind: slackfake.RateLimited, RetryAfter: "1.5"},
 		{Kind: slackfake.RateLimitedOK},
 	} {
 		f.Method, f.Skip = "chat.postMessage", 5*(i+1)
