@@ -102,21 +102,6 @@ func (w *world) suggest(ctx context.Context, in suggestAct) (answer, error) {
 	}))
 }
 
-type sayAct struct {
-	As       string `json:"as"`
-	Channel  string `json:"channel"`
-	ThreadTS string `json:"thread_ts"`
-	Text     string `json:"text"`
-}
-
-func (w *world) say(_ context.Context, in sayAct) (answer, error) {
-	if err := w.mayAct(in.As, in.Channel); err != nil {
-		return answer{}, err
-	}
-	_, err := w.Slack.Say(in.As, in.Channel, in.ThreadTS, in.Text)
-	return answer{}, err
-}
-
 type homeAct struct {
 	As string `json:"as"`
 }

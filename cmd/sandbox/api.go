@@ -34,7 +34,6 @@ func handler(w *world) http.Handler {
 	mux.Handle("POST /api/submit", act(w.submit))
 	mux.Handle("POST /api/close", act(w.closeModal))
 	mux.Handle("POST /api/suggest", act(w.suggest))
-	mux.Handle("POST /api/say", act(w.say))
 	mux.Handle("POST /api/home", act(w.home))
 	mux.Handle("POST /api/clock", act(w.pushClock))
 	mux.Handle("POST /api/mishap", act(w.makeMishap))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -44,9 +45,9 @@ func (c *clock) set(d time.Duration) {
 func (c *clock) inHere(wall time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i := len(c.pushes) - 1; i >= 0; i-- {
-		if !wall.Before(c.pushes[i].at) {
-			return wall.Add(c.pushes[i].ahead)
+	for _, p := range slices.Backward(c.pushes) {
+		if !wall.Before(p.at) {
+			return wall.Add(p.ahead)
 		}
 	}
 	return wall

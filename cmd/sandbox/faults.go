@@ -2,7 +2,6 @@ package main
 
 import (
 	"sync"
-	"time"
 
 	"countersign/bot/slackfake"
 	"countersign/providers/compshare/compsharefake"
@@ -118,7 +117,6 @@ type armed struct {
 
 type waiting struct {
 	mishap
-	since time.Time
 	spent func() bool
 }
 
@@ -149,7 +147,7 @@ func (w *world) arm(m mishap) error {
 		}
 	}
 	if spent != nil {
-		rest = append(rest, waiting{m, time.Now(), spent})
+		rest = append(rest, waiting{m, spent})
 	}
 	w.armed.list = rest
 	return nil

@@ -14,7 +14,7 @@ import (
 // database, and is lost never.
 const saveEvery = time.Second
 
-// kept is what the emulators know, as it is written to the data directory.
+// keptState is what the emulators know, as it is written to the data directory.
 type keptState struct {
 	Ahead     time.Duration   `json:"ahead"`
 	Slack     json.RawMessage `json:"slack"`

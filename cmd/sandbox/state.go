@@ -35,7 +35,6 @@ type picture struct {
 	Mishaps   []mishap          `json:"mishaps"`
 	Armed     []string          `json:"armed"`
 	Names     map[string]string `json:"names"`
-	Command   string            `json:"command"`
 	Seed      map[string]string `json:"seed"`
 }
 
@@ -82,8 +81,12 @@ type message struct {
 
 // roles are what the seed's people are for, in the order in which the page offers them.
 var roles = []struct{ id, role string }{
-	{"U0REQ", "asks"}, {"U0LEAD", "approves"}, {"U0BOB", "approves · 中文"}, {"U0ALICE", "asks · 中文"},
-	{"U0GUEST", "guest"}, {"U0OUT", "other company"},
+	{"U0REQ", "asks"},
+	{"U0LEAD", "approves"},
+	{"U0BOB", "approves · 中文"},
+	{"U0ALICE", "asks · 中文"},
+	{"U0GUEST", "guest"},
+	{"U0OUT", "other company"},
 }
 
 // canSignIn tells people from bots and from those who have left.
@@ -96,7 +99,7 @@ func (w *world) picture(as string) picture {
 		Version: version, Now: w.clock.now(), Ahead: int64(w.clock.offset().Seconds()), As: as,
 		People: w.people(), Channels: w.channels(as), Modals: w.Slack.Views(as),
 		CompShare: w.teams(), DataArts: w.workspaces(), Calls: w.calls(),
-		Bot: w.status(), Mishaps: mishaps, Armed: w.armed.labels(), Names: companies, Command: "/access",
+		Bot: w.status(), Mishaps: mishaps, Armed: w.armed.labels(), Names: companies,
 		Seed: map[string]string{"team": rig.Team, "workspace": rig.Workspace, "channel": rig.Channel},
 	}
 	for _, g := range slackfake.DefaultSeed().UserGroups {

@@ -2,10 +2,15 @@ package main
 
 import (
 	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"countersign/bot/slackfake"
 )
 
 func TestPage_ByHand(t *testing.T) {
@@ -46,7 +51,7 @@ func TestPage_ByHand(t *testing.T) {
 }
 
 func TestPage_DenyInChinese(t *testing.T) {
-	s, _ := newServed(t, "")
+	s, _ := newServedIn(t, "", "zh")
 	b := newBrowser(t, s.url, 1280, 800)
 	b.dark(true)
 	b.click("[data-person=U0ALICE]")
@@ -83,6 +88,11 @@ func TestStory(t *testing.T) {
 			b.click("#story-go[data-done=true]")
 		}
 	}
+	for _, width := range []int64{1440, 1024, 760, 390} {
+		b.do(chromedp.EmulateViewport(width, 844))
+		b.eventually(fmt.Sprintf("everything fits into %d pixels", width), `document.documentElement.scrollWidth <= innerWidth`)
+		b.shot(fmt.Sprintf("width%d", width))
+	}
 	if got := len(s.DataArts.Mutations()); got != 2 {
 		t.Errorf("%d changes of the workspace, want one that adds and one that removes", got)
 	}
@@ -106,4 +116,61 @@ func TestPage_Keys(t *testing.T) {
 	b.eventually("the help closes", `!document.getElementById("help").open`)
 	b.click("#mishaps-button")
 	b.shot("mishaps")
+}
+
+// everyInput is a modal with each kind of input that the page can show.
+const everyInput = `{"type":"modal","callback_id":"sandbox-test","title":{"type":"plain_text","text":"Every input"},
+"submit":{"type":"plain_text","text":"Send"},"blocks":[
+{"type":"section","block_id":"s","text":{"type":"mrkdwn","text":"*Bold* _italic_ ~struck~ ` + "`&lt;b&gt;code&lt;/b&gt;`" + ` &lt;img src=x&gt; <https://example.com|a link> <!channel>\n> quoted 张三"}},
+{"type":"input","block_id":"t","label":{"type":"plain_text","text":"Text"},"element":{"type":"plain_text_input","action_id":"t"}},
+{"type":"input","block_id":"m","optional":true,"label":{"type":"plain_text","text":"Lines"},"element":{"type":"plain_text_input","action_id":"m","multiline":true,"initial_value":"as it was"}},
+{"type":"input","block_id":"c","label":{"type":"plain_text","text":"Choose"},"element":{"type":"static_select","action_id":"c","options":[
+ {"text":{"type":"plain_text","text":"One"},"value":"1"},{"text":{"type":"plain_text","text":"Two"},"value":"2"}]}},
+{"type":"input","block_id":"u","label":{"type":"plain_text","text":"Who"},"element":{"type":"users_select","action_id":"u"}},
+{"type":"input","block_id":"r","label":{"type":"plain_text","text":"One of"},"element":{"type":"radio_buttons","action_id":"r","options":[
+ {"text":{"type":"plain_text","text":"Red"},"value":"red"},{"text":{"type":"plain_text","text":"Blue"},"value":"blue"}]}},
+{"type":"input","block_id":"k","optional":true,"label":{"type":"plain_text","text":"Some of"},"element":{"type":"checkboxes","action_id":"k","options":[
+ {"text":{"type":"plain_text","text":"Salt"},"value":"salt"},{"text":{"type":"plain_text","text":"Pepper"},"value":"pepper"}]}}]}`
+
+func TestPage_EveryInput(t *testing.T) {
+	s, _ := newServed(t, "")
+	b := newBrowser(t, s.url, 1280, 900)
+	ack, err := s.Slack.Slash(t.Context(), slackfake.SlashInput{User: "U0REQ", Channel: "C0GENERAL", Command: "/access", Text: "help"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The app opens the modal; here the test is the app.
+	form := url.Values{"token": {s.Slack.BotToken()}, "trigger_id": {ack.TriggerID}, "view": {everyInput}}
+	resp, err := http.PostForm(s.Slack.APIURL()+"views.open", form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	b.sees("#modal", "Every input")
+	b.sees("#modal code", "<b>code</b>")
+	b.sees("#modal blockquote", "quoted")
+	b.eventually("markup of others stays text", `!document.querySelector("#modal img, #modal b, #modal a[href]")`)
+	b.click("#modal button[type=submit]")
+	b.sees("#modal [data-block=t] .error", "required")
+	b.shot("missing")
+	set := func(selector, value string) {
+		b.eventually("a value in "+selector, fmt.Sprintf(`(() => { const n = document.querySelector(%q); n.value = %q;
+			n.dispatchEvent(new Event("input", { bubbles: true })); n.dispatchEvent(new Event("change", { bubbles: true })); return true })()`, selector, value))
+	}
+	set("#modal [data-block=t] input", "张三")
+	set("#modal [data-block=c] select", "2")
+	set("#modal [data-block=u] select", "U0ALICE")
+	b.click(`#modal [value=blue]`)
+	b.click(`#modal [value=salt]`)
+	b.click("#modal button[type=submit]")
+	b.eventually("the modal closes", `!document.getElementById("modal").open`)
+	sent := <-s.submitted
+	for _, want := range []string{
+		`"t":{"type":"plain_text_input","value":"张三"}`, `"value":"as it was"`, `"text":"Two"`, `"value":"2"`, `"selected_user":"U0ALICE"`,
+		`"value":"blue"`, `"value":"salt"`,
+	} {
+		if !strings.Contains(sent, want) {
+			t.Errorf("the form does not send %s: %s", want, sent)
+		}
+	}
 }

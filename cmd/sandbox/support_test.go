@@ -18,13 +18,20 @@ type served struct {
 	*world
 	t   *testing.T
 	url string
+	// submitted are the bodies of the forms that the page sent.
+	submitted chan string
 }
 
 // newServed starts a sandbox; it stops with the test, or with stop.
 func newServed(t *testing.T, dir string) (s *served, stop func()) {
 	t.Helper()
+	return newServedIn(t, dir, "en")
+}
+
+func newServedIn(t *testing.T, dir, locale string) (s *served, stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	w, err := newWorld(ctx, worldOptions{Dir: dir, Locale: "en", Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	w, err := newWorld(ctx, worldOptions{Dir: dir, Locale: locale, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {
 		cancel()
 		t.Fatal(err)
@@ -34,7 +41,18 @@ func newServed(t *testing.T, dir string) (s *served, stop func()) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	go func() { done <- serve(ctx, l, handler(w)) }()
+	submitted := make(chan string, 8)
+	h := handler(w)
+	go func() {
+		done <- serve(ctx, l, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/api/submit" {
+				raw, _ := io.ReadAll(r.Body)
+				r.Body = io.NopCloser(bytes.NewReader(raw))
+				submitted <- string(raw)
+			}
+			h.ServeHTTP(rw, r)
+		}))
+	}()
 	stopped := false
 	stop = func() {
 		if stopped {
@@ -50,7 +68,7 @@ func newServed(t *testing.T, dir string) (s *served, stop func()) {
 		}
 	}
 	t.Cleanup(stop)
-	s = &served{w, t, "http://" + l.Addr().String()}
+	s = &served{w, t, "http://" + l.Addr().String(), submitted}
 	s.eventually("the bot is ready", func() bool { return w.status().Ready })
 	return s, stop
 }

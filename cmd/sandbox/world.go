@@ -27,12 +27,12 @@ type worldOptions struct {
 
 // world is the emulators and the bot in them.
 type world struct {
-	*rig.Rig
-	o     worldOptions
-	dir   string
-	clock clock
-	news  news
-	armed armed
+	*rig.Rig // nil until it is started
+	o        worldOptions
+	dir      string
+	clock    clock
+	news     news
+	armed    armed
 	// ended ends the goroutines that watch and save.
 	ended context.Context
 	end   context.CancelFunc
@@ -183,7 +183,8 @@ type status struct {
 func (w *world) status() status {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s := status{Running: w.bot != nil, Ready: w.bot != nil && w.bot.app.Ready()}
+	// Right after a connection was dropped the bot does not know it yet; Slack does.
+	s := status{Running: w.bot != nil, Ready: w.bot != nil && w.bot.app.Ready() && w.Slack.Sockets() > 0}
 	if w.failure != nil {
 		s.Error = w.failure.Error()
 	}
@@ -213,7 +214,7 @@ func (w *world) close() error {
 		if w.o.Dir != "" {
 			errs = append(errs, w.save())
 		}
-		errs = append(errs, w.Rig.Close())
+		errs = append(errs, w.Close())
 	}
 	if w.o.Dir == "" && w.dir != "" {
 		errs = append(errs, os.RemoveAll(w.dir))

@@ -44,11 +44,21 @@ function valuesOf(view) {
   return values;
 }
 
-function form(view) {
+// empty says that nothing stands in a field.
+const empty = (held) => Object.entries(held ?? {}).every(([k, v]) => k === "type" || v === null || v === undefined || v === "" || v.length === 0);
+
+/** missing are the fields that Slack would not let one leave empty, with what it says there. */
+function missing(view) {
+  const values = valuesOf(view);
+  const required = view.blocks.filter((b) => b.type === "input" && !b.optional && empty(values[b.block_id]?.[b.element.action_id]));
+  return Object.fromEntries(required.map((b) => [b.block_id, "Please complete this required field."]));
+}
+
+function form(view, lacking = {}) {
   const raw = view.raw ?? {};
   const place = {
     names: names(),
-    errors: view.errors,
+    errors: { ...view.errors, ...lacking },
     draft: (block, action) => drafts.get(key(view.id, block, action)) ?? view.state?.[block]?.[action],
     keep: (block, action, value) => drafts.set(key(view.id, block, action), value),
     act: (e, b, value) => api.click({ as: store.as, view_id: view.id, action_id: e.action_id, block_id: b.block_id, value: value ?? "", values: valuesOf(view) }),
@@ -61,6 +71,12 @@ function form(view) {
     novalidate: true,
     onsubmit: async (ev) => {
       ev.preventDefault();
+      const lacks = missing(view);
+      if (Object.keys(lacks).length) {
+        $("modal").replaceChildren(form(view, lacks));
+        $("modal").querySelector("[aria-invalid=true], .wrong input")?.focus();
+        return;
+      }
       submit.disabled = true;
       await api.submit({ as: store.as, view_id: view.id, values: valuesOf(view) });
       submit.disabled = false;
