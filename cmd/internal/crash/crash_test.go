@@ -64,6 +64,13 @@ func TestCrash_AcknowledgedIsKept(t *testing.T) {
 			point = points[(i-i/3)%len(points)]
 		}
 		w.life(l, f, point)
+		if i%16 == 15 { // between kills, once in a while, an operator's restart
+			p := w.serve("")
+			if _, ok := w.ready(p, startLimit); ok {
+				time.Sleep(500 * time.Millisecond)
+				w.stop(p)
+			}
+		}
 	}
 	killing := time.Since(begun)
 	w.deliverBy(bot.Socket)
@@ -83,6 +90,68 @@ func TestCrash_AcknowledgedIsKept(t *testing.T) {
 	w.stop(p)
 	complain(t, append(broken, w.file()...))
 	f.report(t, l, h, broken, killing, time.Since(calm))
+}
+
+// TestCrash_OldFileIsFound is the control: after a kill the database is put back as it was some time before. The process
+// must refuse that file; where the commit counter is put back too, so that it cannot know, the judge must find the loss.
+func TestCrash_OldFileIsFound(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it runs the real binary")
+	}
+	w := newWorld(t)
+	l := newLoad(w, 300*time.Millisecond)
+	l.groups(1000)
+	l.begin()
+	db := filepath.Join(w.dir, "countersign.db")
+	w.lives(2 * time.Second)
+	oldDB, oldSeq := read(t, db), read(t, db+".seq")
+	w.lives(2 * time.Second)
+	l.end()
+	write(t, db, oldDB)
+	p := w.serve("")
+	if !p.gone(5*time.Second) || p.killed() || !strings.Contains(p.errs.String(), "lost commits that were acknowledged") {
+		t.Errorf("an older database was not refused: %v\n%s", p.cmd.ProcessState, p.errs.String())
+	}
+	p.kill()
+	write(t, db+".seq", oldSeq)
+	p = w.serve("")
+	if _, ok := w.ready(p, startLimit); !ok {
+		t.Fatalf("with its own commit counter the older database is refused too:\n%s", p.errs.String())
+	}
+	_, broken := w.settle(l, 5*time.Second)
+	p.kill()
+	lost := slices.DeleteFunc(broken, func(v crash.Violation) bool { return v.Name != crash.Lost })
+	t.Logf("%d acknowledged requests are missed", len(lost))
+	if len(lost) == 0 {
+		t.Error("acknowledged requests are gone, and nobody has noticed")
+	}
+}
+
+// lives lets the process live for a time, and kills it.
+func (w *world) lives(d time.Duration) {
+	w.t.Helper()
+	p := w.serve("")
+	if _, ok := w.ready(p, startLimit); !ok {
+		w.t.Fatalf("the process does not become ready:\n%s", p.errs.String())
+	}
+	time.Sleep(d)
+	p.kill()
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func write(t *testing.T, path string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // life is one life of the process: from the start to the kill, with a look at what is stored once it is ready.
