@@ -35,13 +35,14 @@ type streams struct {
 
 func commands() []command {
 	return []command{
-		{"serve", "[--config F]", "run the bot", serve},
+		{"serve", "[--config F] [--log-format text|json] [--log-level L] [--watch]", "run the bot", serve},
 		{"check", "[--config F]", "check the configuration offline and print the policy in words", check},
 		{"doctor", "[--config F] [--json]", "check tokens, channels, people, clouds and the database, and say how to mend them", doctor},
 		{"manifest", "--mode socket|http [--url https://host] [--command /access]", "print the Slack app manifest", manifest},
-		{"requests", "[list|show ID] [--json]", "look at requests", requests},
-		{"audit", "export [--format csv|jsonl] [--since T] | verify", "export or verify the audit trail", audit},
+		{"requests", "[list|show ID] [--json] [--state S] [--person U] [--system S] [--since T] [--until T] [--limit N]", "look at requests", requests},
+		{"audit", "export [--format csv|jsonl] [--since T] | verify [--head SEQ:HASH]", "export or verify the audit trail", audit},
 		{"backup", "FILE", "write a consistent copy of the database, also while the bot runs", backup},
+		{"prune", "--before T [--dry-run]", "remove closed requests that are old, keeping the audit trail verifiable", prune},
 		{"version", "", "print the version", version},
 	}
 }

@@ -31,6 +31,10 @@ func requests(ctx context.Context, io streams, args []string) error {
 	fs, config := flags(io, "requests")
 	asJSON := fs.Bool("json", false, "print JSON")
 	state := fs.String("state", "", "only requests in this `state`")
+	person := fs.String("person", "", "only what this `user` ID asked for or decided")
+	system := fs.String("system", "", "only requests on this `system`")
+	since := fs.String("since", "", "only requests made from this `time` on: 2026-01-31, 2026-01-31T08:00:00Z or 7d")
+	until := fs.String("until", "", "only requests made before this `time`")
 	limit := fs.Int("limit", 100, "how many at most")
 	rest, err := parse(fs, args)
 	if err != nil {
@@ -56,7 +60,9 @@ func requests(ctx context.Context, io streams, args []string) error {
 	if rest[0] == "show" {
 		return show(ctx, io, c, rest[1], *asJSON)
 	}
-	q := url.Values{"state": {*state}, "limit": {strconv.Itoa(*limit)}}
+	q := url.Values{
+		"state": {*state}, "person": {*person}, "system": {*system}, "since": {*since}, "until": {*until}, "limit": {strconv.Itoa(*limit)},
+	}
 	views := []app.View{}
 	if err := c.JSON(ctx, "/requests?"+q.Encode(), &views); err != nil {
 		return err
@@ -113,6 +119,7 @@ func printJSON(w io.Writer, v any) error {
 func audit(ctx context.Context, io streams, args []string) error {
 	fs, config := flags(io, "audit")
 	format := fs.String("format", "jsonl", "csv or jsonl")
+	head := fs.String("head", "", "verify that the trail still holds the head `SEQ:HASH`, as posted in Slack")
 	since := fs.String("since", "", "only entries from this `time` on: 2026-01-31, 2026-01-31T08:00:00Z or 7d")
 	rest, err := parse(fs, args)
 	switch {
@@ -120,6 +127,8 @@ func audit(ctx context.Context, io streams, args []string) error {
 		return err
 	case len(rest) != 1 || rest[0] != "export" && rest[0] != "verify":
 		return usageError{errors.New("it is either export or verify")}
+	case *head != "" && rest[0] != "verify", *since != "" && rest[0] != "export":
+		return usageError{errors.New("--head is for verify, --since for export")}
 	case *format != "csv" && *format != "jsonl":
 		return usageError{fmt.Errorf("--format: %q is neither csv nor jsonl", *format)}
 	}
@@ -129,18 +138,26 @@ func audit(ctx context.Context, io streams, args []string) error {
 	}
 	defer c.Close()
 	if rest[0] == "verify" {
-		var head store.Head
-		if err := c.JSON(ctx, "/audit/verify", &head); err != nil {
-			return err
-		}
-		fmt.Fprintf(io.out, "the chain is whole: %d entries, head %s\n", head.Seq, head.Hash)
-		return nil
+		return verify(ctx, io, c, *head)
 	}
 	path := "/audit?" + url.Values{"since": {*since}}.Encode()
 	if *format == "jsonl" {
 		return c.Copy(ctx, io.out, path)
 	}
 	return exportCSV(ctx, io, c, path)
+}
+
+// verify checks the chain and, where one is given, a head from elsewhere.
+func verify(ctx context.Context, io streams, c *app.Client, head string) error {
+	var now store.Head
+	if err := c.JSON(ctx, "/audit/verify?"+url.Values{"head": {head}}.Encode(), &now); err != nil {
+		return err
+	}
+	fmt.Fprintf(io.out, "the chain is whole: %d entries, head %d:%s\n", now.Seq, now.Seq, now.Hash)
+	if head != "" {
+		fmt.Fprintf(io.out, "it continues the head %s\n", head)
+	}
+	return nil
 }
 
 func exportCSV(ctx context.Context, std streams, c *app.Client, path string) error {
@@ -192,5 +209,38 @@ func backup(ctx context.Context, io streams, args []string) error {
 		return fmt.Errorf("backup to %s: %w", rest[0], err)
 	}
 	fmt.Fprintf(io.out, "the database is copied to %s\n", rest[0])
+	return nil
+}
+
+// prune removes old closed requests and their entries.
+func prune(ctx context.Context, io streams, args []string) error {
+	fs, config := flags(io, "prune")
+	before := fs.String("before", "", "remove what was last touched before this `time`: 2026-01-31, 2026-01-31T08:00:00Z or 365d")
+	dry := fs.Bool("dry-run", false, "only count")
+	if err := parseNone(fs, args); err != nil {
+		return err
+	}
+	if *before == "" {
+		return usageError{errors.New("--before is needed")}
+	}
+	c, err := connect(ctx, io, *config)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	q := url.Values{"before": {*before}}
+	word := "removed"
+	if *dry {
+		q.Set("dry", "1")
+		word = "would be removed"
+	}
+	var p store.Pruned
+	if err := c.Post(ctx, "/prune?"+q.Encode(), &p); err != nil {
+		return err
+	}
+	fmt.Fprintf(io.out, "%d closed requests and %d audit entries %s; %d older entries stay, of requests that do\n", p.Requests, p.Entries, word, p.Kept)
+	if !*dry && p.Entries > 0 {
+		fmt.Fprintf(io.out, "the trail is whole from entry %d on\n", p.Through.Seq+1)
+	}
 	return nil
 }

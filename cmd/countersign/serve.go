@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"countersign/cmd/internal/app"
 )
@@ -14,6 +16,7 @@ func serve(ctx context.Context, io streams, args []string) error {
 	fs, config := flags(io, "serve")
 	format := fs.String("log-format", "text", "text or json")
 	level := fs.String("log-level", "info", "debug, info, warn or error")
+	watch := fs.Bool("watch", false, "take policy and people anew when the file has changed, as SIGHUP does")
 	if err := parseNone(fs, args); err != nil {
 		return err
 	}
@@ -39,7 +42,10 @@ func serve(ctx context.Context, io streams, args []string) error {
 	for _, w := range cfg.Warnings {
 		log.Warn("the configuration allows what is probably not meant", "warning", w)
 	}
-	a, err := app.New(ctx, app.Options{Config: cfg, Env: io.env, Logger: log, Step: failpoint(io.env)})
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	a, err := app.New(ctx, app.Options{Config: cfg, Env: io.env, Logger: log, Step: failpoint(io.env), Reload: hup, Watch: *watch})
 	if err != nil {
 		return err
 	}

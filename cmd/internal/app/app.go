@@ -10,6 +10,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -39,6 +42,9 @@ type Options struct {
 	Now func() time.Time
 	// Step is told of named points around commits, calls and posts; tests end the process there.
 	Step func(point string, n workflow.Number)
+	// Reload, if set, asks for the policy and people to be read anew; Watch does so when the file has changed.
+	Reload <-chan os.Signal
+	Watch  bool
 }
 
 // App is the whole bot, from New until Run returns.
@@ -53,6 +59,13 @@ type App struct {
 	runner  *workflow.Runner
 	metrics *metrics
 
+	attempts  *attempts
+	inForce   atomic.Pointer[Config] // whose policy and people are in force
+	reloading sync.Mutex
+	policy    sync.Mutex // held while the policy in force is changed
+	// When the head of the audit trail was last due and claimed, and posted; the witness's own.
+	claimed, witnessed time.Time
+
 	ops, control, slack net.Listener
 }
 
@@ -65,7 +78,8 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if o.Now == nil {
 		o.Now = func() time.Time { return time.Now().UTC() }
 	}
-	a := &App{o: o, cfg: o.Config, log: o.Logger, metrics: newMetrics()}
+	a := &App{o: o, cfg: o.Config, log: o.Logger, metrics: newMetrics(), attempts: newAttempts()}
+	a.inForce.Store(o.Config)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -115,6 +129,7 @@ func (a *App) systems(secrets *secrets) ([]workflow.System, error) {
 		if lists, ok := sys.Provider.(interface{ Directory() workflow.Directory }); ok {
 			sys.Directory = lists.Directory()
 		}
+		sys.Provider = a.metrics.meter(s.Name, sys.Provider)
 		list = append(list, sys)
 	}
 	return list, nil
@@ -126,7 +141,7 @@ func (a *App) build(systems []workflow.System, secrets *secrets) (err error) {
 		Policy: workflow.Policy{Rules: a.cfg.Rules, Teams: a.cfg.Slack.TeamIDs},
 		Owed:   func(r workflow.Request) { a.runner.Owed(r) },
 		Seen: func(e workflow.Entry) {
-			a.metrics.seen(e)
+			a.metrics.seen(e, func(n workflow.Number) (workflow.Request, error) { return a.engine.Load(context.Background(), n) })
 			a.bot.Changed(e)
 		},
 	})
@@ -137,6 +152,8 @@ func (a *App) build(systems []workflow.System, secrets *secrets) (err error) {
 	a.bot, err = bot.New(bot.Options{
 		Engine: a.engine, Logger: a.log.With("component", "bot"), Lang: lang, People: a.cfg.People,
 		Mode: a.cfg.Slack.Mode, APIURL: a.cfg.Slack.APIURL, Command: a.cfg.Slack.Command,
+		Transport: &slackMeter{next: http.DefaultTransport.(*http.Transport).Clone(), m: a.metrics, known: map[string]bool{}},
+		Refused:   func(t bot.Attempt) { a.metrics.tried(t); a.attempts.take(t, a.o.Now()) }, Acked: a.metrics.acked,
 		BotToken: secrets.botToken, AppToken: secrets.appToken, SigningSecret: secrets.signingSecret,
 	})
 	if err != nil {
@@ -209,12 +226,16 @@ func (a *App) Run(ctx context.Context) error {
 	defer cut()
 	context.AfterFunc(live, func() { time.AfterFunc(drainTime, cut) })
 
+	a.started(ctx)
 	for _, s := range a.servers() {
 		group.Go(func() error { return s.serve(live) })
 	}
 	group.Go(func() error { return a.runner.Run(live, work) })
 	group.Go(func() error { return a.receive(live) })
 	group.Go(func() error { return a.watch(live) })
+	group.Go(func() error { return a.reloads(live) })
+	group.Go(func() error { return a.recordAttempts(live) })
+	group.Go(func() error { return a.witness(live) })
 	err := group.Wait()
 	return errors.Join(quietly(ctx, err), a.close())
 }
@@ -225,11 +246,11 @@ func (a *App) receive(ctx context.Context) error {
 	if err != nil {
 		return quietly(ctx, err)
 	}
-	policy := a.engine.Policy()
-	if len(policy.Teams) == 0 {
-		policy.Teams = []string{team}
-		a.engine.SetPolicy(policy)
-	}
+	a.setPolicy(func(p *workflow.Policy) {
+		if len(p.Teams) == 0 {
+			p.Teams = []string{team}
+		}
+	})
 	if a.cfg.Slack.Mode == bot.HTTP {
 		s := &server{name: "slack", l: a.slack, h: a.bot.Handler()}
 		a.bot.Opened()
@@ -271,7 +292,7 @@ type server struct {
 func (s *server) serve(ctx context.Context) error {
 	srv := &http.Server{
 		Handler: s.h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute,
-		MaxHeaderBytes: 64 << 10, BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		ConnContext: withPeer, MaxHeaderBytes: 64 << 10, BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	stop := context.AfterFunc(ctx, func() {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTime)

@@ -92,7 +92,11 @@ func (c *Client) Close() { c.stop() }
 
 // Get asks for a path and returns the answer's body. A refusal's text is the error.
 func (c *Client) get(ctx context.Context, path string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://countersign"+path, nil)
+	return c.do(ctx, http.MethodGet, path)
+}
+
+func (c *Client) do(ctx context.Context, method, path string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://countersign"+path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +114,16 @@ func (c *Client) get(ctx context.Context, path string) (*http.Response, error) {
 
 // JSON asks for a path and decodes the answer into v.
 func (c *Client) JSON(ctx context.Context, path string, v any) error {
-	resp, err := c.get(ctx, path)
+	return c.ask(ctx, http.MethodGet, path, v)
+}
+
+// Post asks for an act and decodes the answer into v.
+func (c *Client) Post(ctx context.Context, path string, v any) error {
+	return c.ask(ctx, http.MethodPost, path, v)
+}
+
+func (c *Client) ask(ctx context.Context, method, path string, v any) error {
+	resp, err := c.do(ctx, method, path)
 	if err != nil {
 		return err
 	}

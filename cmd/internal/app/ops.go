@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"time"
 
@@ -21,7 +21,7 @@ import (
 )
 
 func (a *App) servers() []*server {
-	a.metrics.watchReady(a.Ready)
+	a.metrics.registry.MustRegister(&state{a: a})
 	return []*server{
 		{name: "ops", l: a.ops, h: a.opsHandler()},
 		{name: "control", l: a.control, h: a.controlHandler()},
@@ -125,7 +125,7 @@ func NewView(r workflow.Request) View {
 
 // Control answers operators' commands from a store: on the running process's unix socket, or, where no process runs,
 // called directly.
-func Control(s *store.Store) http.Handler { return controlMux(&control{s}) }
+func Control(s *store.Store) http.Handler { return controlMux(&control{s, nil}) }
 
 func controlMux(c *control) *http.ServeMux {
 	mux := http.NewServeMux()
@@ -135,10 +135,14 @@ func controlMux(c *control) *http.ServeMux {
 	mux.HandleFunc("GET /audit", c.audit)
 	mux.HandleFunc("GET /audit/verify", c.verify)
 	mux.HandleFunc("GET /backup", c.backup)
+	mux.HandleFunc("POST /prune", c.prune)
 	return mux
 }
 
-type control struct{ s *store.Store }
+type control struct {
+	s   *store.Store
+	log *slog.Logger // nil where no process runs
+}
 
 // fail answers with an error; internal ones are the operator's to read, who is who asks here.
 func fail(w http.ResponseWriter, err error) {
@@ -160,18 +164,12 @@ func answer(w http.ResponseWriter, v any) {
 const maxListed = 10_000
 
 func (c *control) list(w http.ResponseWriter, r *http.Request) {
-	q := workflow.Query{Limit: 100}
-	if n, err := strconv.Atoi(r.FormValue("limit")); err == nil && n > 0 {
-		q.Limit = min(n, maxListed)
+	f, err := filterOf(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
 	}
-	if s := workflow.State(r.FormValue("state")); s != "" {
-		if !slices.Contains(workflow.States(), s) {
-			http.Error(w, fmt.Sprintf("there is no state %q", s), http.StatusBadRequest)
-			return
-		}
-		q.States = []workflow.State{s}
-	}
-	rs, err := c.s.List(r.Context(), q)
+	rs, err := f.list(r.Context(), c.s)
 	if err != nil {
 		fail(w, err)
 		return
@@ -228,6 +226,7 @@ func (c *control) audit(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	c.note(r, actExport, "since "+r.FormValue("since"))
 	out := bufio.NewWriter(w)
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
@@ -265,7 +264,18 @@ func parseSince(s string) (time.Time, error) {
 }
 
 func (c *control) verify(w http.ResponseWriter, r *http.Request) {
-	head, err := c.s.Verify(r.Context())
+	var head store.Head
+	var err error
+	if h := r.FormValue("head"); h != "" {
+		var want store.Head
+		if want, err = ParseHead(h); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		head, err = c.s.VerifyHead(r.Context(), want)
+	} else {
+		head, err = c.s.Verify(r.Context())
+	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusConflict)
 		return
@@ -278,11 +288,37 @@ func (c *control) backup(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this database is backed up by its own means: pg_dump, or the snapshots of whoever runs it", http.StatusNotImplemented)
 		return
 	}
+	c.note(r, actBackup, "")
 	w.Header().Set("Trailer", backupDone)
 	if err := c.s.Backup(r.Context(), w); err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	w.Header().Set(backupDone, "yes")
+}
+
+// prunePause is kept between two commits of a pruning.
+const prunePause = 20 * time.Millisecond
+
+func (c *control) prune(w http.ResponseWriter, r *http.Request) {
+	before, err := parseSince(r.FormValue("before"))
+	if err == nil && before.IsZero() {
+		err = errors.New("before: a time is needed")
+	}
+	if err == nil && before.After(time.Now()) {
+		err = fmt.Errorf("before: %s is still to come", before.Format(time.RFC3339))
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	done, err := c.s.Prune(r.Context(), store.PruneOptions{
+		Before: before, Via: operator(r), Pause: prunePause, Dry: r.FormValue("dry") != "",
+	})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusConflict)
+		return
+	}
+	answer(w, done)
 }
 
 // backupDone is the trailer that tells a whole copy from one that was cut off.

@@ -19,12 +19,12 @@ type Status struct {
 }
 
 func (a *App) status() Status {
-	return Status{PID: os.Getpid(), Version: Version(), Ready: a.Ready(), Policy: a.cfg.PolicyHash()}
+	return Status{PID: os.Getpid(), Version: Version(), Ready: a.Ready(), Policy: a.inForce.Load().PolicyHash()}
 }
 
 // controlHandler is Control with what only the running process knows.
 func (a *App) controlHandler() http.Handler {
-	mux := controlMux(&control{a.store})
+	mux := controlMux(&control{a.store, a.log})
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { answer(w, a.status()) })
 	return mux
 }
