@@ -30,6 +30,11 @@ type EngineOptions struct {
 	Owed func(Request)
 	// Seen is told of each audit entry that has just been committed.
 	Seen func(Entry)
+	// Replica names this process among several that share the store; empty where it is alone. No two processes, nor two
+	// lives of one, ever have the same name.
+	Replica string
+	// Elapsed is a clock that nobody can set, by which leases are counted; nil counts by Now.
+	Elapsed func() time.Duration
 }
 
 // Engine takes commands: it loads, applies and commits, at the revision that was read. Its methods may be called
@@ -37,6 +42,7 @@ type EngineOptions struct {
 type Engine struct {
 	o      EngineOptions
 	policy atomic.Pointer[Policy]
+	leases *leases
 }
 
 // NewEngine returns an engine over a store.
@@ -50,7 +56,7 @@ func NewEngine(o EngineOptions) (*Engine, error) {
 	if o.Seen == nil {
 		o.Seen = func(Entry) {}
 	}
-	e := &Engine{o: o}
+	e := &Engine{o: o, leases: newLeases(o.Replica, o.Elapsed, o.Now)}
 	e.SetPolicy(o.Policy)
 	return e, nil
 }
@@ -178,6 +184,7 @@ func (e *Engine) number(ctx context.Context, sub Submission, p Policy, blanks []
 		if err != nil {
 			return nil, err
 		}
+		e.leases.stamp(blank, &t.Request, Command{}, commit.At)
 		made = append(made, t.Request)
 		commit.Writes = append(commit.Writes, Write{Request: t.Request, Entries: []Entry{*t.Entry}})
 	}
@@ -293,6 +300,9 @@ func (e *Engine) once(ctx context.Context, n Number, c Command) (Request, error)
 	if err != nil {
 		return Request{}, fmt.Errorf("load request %v: %w", n, err)
 	}
+	if ref := fenced(r, c); ref != nil {
+		return r, ref
+	}
 	now := e.o.Now()
 	if c.Actor.User != "" && r.StateAt(now) != r.State {
 		// Nobody's click may find a request pending whose time is over; that it is over is recorded first.
@@ -314,11 +324,13 @@ func (e *Engine) apply(ctx context.Context, r Request, rev Revision, c Command, 
 	if err != nil {
 		return r, rev, err
 	}
+	e.leases.stamp(r, &t.Request, c, now)
 	commit := Commit{At: now, Writes: []Write{{Request: t.Request, Revision: rev}}}
 	if t.Entry != nil {
 		commit.Writes[0].Entries = []Entry{*t.Entry}
 	}
 	if t.Child != nil {
+		e.leases.stamp(Request{}, t.Child, Command{}, now)
 		commit.Writes = append(commit.Writes, Write{Request: *t.Child, Entries: []Entry{*t.ChildEntry}})
 	}
 	if t.Request.Extends != 0 && t.Request.State == Done && r.State != Done {

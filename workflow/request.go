@@ -195,6 +195,8 @@ type Effect struct {
 	By    Person `json:"by,omitzero"`
 	// To is whom a direct message is for.
 	To Person `json:"to,omitzero"`
+	// Lease says which of several replicas carries it out.
+	Lease Lease `json:"lease,omitzero"`
 }
 
 // effectsPerTurn bounds how many effects one turn may owe.

@@ -163,7 +163,9 @@ func (r *Runner) dispatch(ctx context.Context, log *slog.Logger, sys System, req
 	}
 	r.o.Step("before_begin", req.Number)
 	r.sent(req.Number, sys.limit()+GatewayQuiet)
-	req, err := r.o.Engine.Do(context.WithoutCancel(ctx), req.Number, Command{Verb: Begin, Via: "provider", Effect: e.ID, Membership: m})
+	req, err := r.o.Engine.Do(context.WithoutCancel(ctx), req.Number, Command{
+		Verb: Begin, Via: "provider", Effect: e.ID, Membership: m, Hold: r.callHold(t, sys.limit()),
+	})
 	if err != nil {
 		if ref, ok := errors.AsType[*Refusal](err); ok {
 			log.Debug("a call was overtaken", "kind", string(ref.Kind))
@@ -172,8 +174,11 @@ func (r *Runner) dispatch(ctx context.Context, log *slog.Logger, sys System, req
 		log.Error("the begin of a call could not be stored, nothing was called", "error", err)
 		return firstBackoff
 	}
+	if !r.renewed(req, t, sys.limit()) {
+		return r.do(ctx, log, t, Command{Verb: Lose, Via: "lease"}) // another replica may settle it already
+	}
 	r.o.Step("before_call", req.Number)
-	cctx, cancel := context.WithTimeout(ctx, sys.limit())
+	cctx, cancel := context.WithTimeout(ctx, r.within(t, sys.limit()))
 	out := apply(cctx, sys, req.Change, m)
 	cancel()
 	r.o.Step("after_call", req.Number)

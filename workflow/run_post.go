@@ -15,12 +15,12 @@ const postTimeout = 30 * time.Second
 func (r *Runner) post(ctx context.Context, log *slog.Logger, req Request, e Effect) time.Duration {
 	t := task{req.Number, e.ID}
 	r.mu.Lock()
-	again := r.tried[t] || e.Tries > 0 || e.Due.Before(r.began) || mayHaveCard(req, e)
+	again := r.tried[t] || e.Tries > 0 || !e.Due.After(r.began) || mayHaveCard(req, e) || e.Lease.Epoch > 1
 	r.tried[t] = true
 	r.mu.Unlock()
 
 	r.o.Step("before_post", req.Number)
-	pctx, cancel := context.WithTimeout(ctx, postTimeout)
+	pctx, cancel := context.WithTimeout(ctx, r.within(t, postTimeout))
 	defer cancel()
 	done := Command{Verb: Told, Via: "slack", Effect: e.ID}
 	var err error

@@ -46,6 +46,9 @@ type Runner struct {
 	loud   map[Number]int // calls made by this process that the vendor may still be applying
 	next   time.Time      // when the earliest effect that is not yet due falls due
 
+	holds     map[task]Lease    // what is carried out now, where there are leases
+	sightings map[task]sighting // leases of other replicas
+
 	wake  chan struct{}
 	calls map[string]chan struct{} // bounds the calls of each system
 	plans map[string]chan struct{} // bounds its reads for cards, which never crowd out calls and answers
@@ -72,6 +75,7 @@ func NewRunner(o RunnerOptions) *Runner {
 	r := &Runner{
 		o: o, began: o.Engine.Now(),
 		lanes: map[string]*lane{}, known: map[task]bool{}, tried: map[task]bool{}, loud: map[Number]int{},
+		holds: map[task]Lease{}, sightings: map[task]sighting{},
 		wake:  make(chan struct{}, 1),
 		calls: map[string]chan struct{}{}, plans: map[string]chan struct{}{}, posts: make(chan struct{}, workers),
 	}
@@ -319,16 +323,19 @@ func (r *Runner) run(ctx context.Context, t task) (wait time.Duration) {
 	e, ok := req.Effect(t.effect)
 	if !ok || e.Due.After(r.o.Engine.Now()) {
 		r.forget(t)
+		if r.o.Engine.leases.replica != "" {
+			r.queue(req, r.o.Engine.Now()) // another replica's commit may have left what took its place to this one
+		}
 		return 0
 	}
 	log := r.o.Logger.With("request", uint64(t.number))
 	switch e.Kind {
 	case PlanEffect:
-		return r.bounded(ctx, r.slots(r.plans, req), func() time.Duration { return r.plan(ctx, log, req, e) })
+		return r.bounded(ctx, r.slots(r.plans, req), func() time.Duration { return r.holding(ctx, log, req, e, r.plan) })
 	case CallEffect:
-		return r.bounded(ctx, r.slots(r.calls, req), func() time.Duration { return r.call(ctx, log, req, e) })
+		return r.bounded(ctx, r.slots(r.calls, req), func() time.Duration { return r.holding(ctx, log, req, e, r.call) })
 	case CardEffect, ThreadEffect, DirectEffect:
-		return r.bounded(ctx, r.posts, func() time.Duration { return r.post(ctx, log, req, e) })
+		return r.bounded(ctx, r.posts, func() time.Duration { return r.holding(ctx, log, req, e, r.post) })
 	case ExpireEffect:
 		return r.do(ctx, log, t, Command{Verb: Expire, Via: "timer"})
 	case FadeEffect:
@@ -384,6 +391,7 @@ func (r *Runner) bounded(ctx context.Context, slots chan struct{}, f func() time
 // moved on and its own effects say what is owed now. The commit is not cut off with the effect: what is known must be
 // recorded.
 func (r *Runner) do(ctx context.Context, log *slog.Logger, t task, c Command) time.Duration {
+	c.Hold = r.holdOf(t)
 	_, err := r.o.Engine.Do(context.WithoutCancel(ctx), t.number, c)
 	if err == nil {
 		return 0

@@ -142,6 +142,8 @@ type Command struct {
 	Until  time.Time // PutOff, Again: until when
 	Card   Card      // Shown
 	Note   string    // GiveUp: why
+
+	Hold *Hold // of the runner, where several replicas share the store: what it relies on
 }
 
 // Transition is what Apply makes of a command.
