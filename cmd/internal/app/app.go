@@ -13,6 +13,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -57,6 +58,7 @@ type App struct {
 	engine  *workflow.Engine
 	bot     *bot.Bot
 	runner  *workflow.Runner
+	wake    atomic.Pointer[workflow.Runner] // the runner, for whoever is there before it
 	metrics *metrics
 
 	attempts  *attempts
@@ -105,7 +107,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 // openStore opens the database first of all: a second process on it must find out before it touches anything else.
 func (a *App) openStore(ctx context.Context) (err error) {
 	opts := store.Options{Now: a.o.Now, Logger: a.log, OnCommit: a.metrics.commit}
-	a.kv, a.store, err = openStore(ctx, a.cfg.Store, a.o.Env, nil, opts)
+	a.kv, a.store, err = openStore(ctx, a.cfg.Store, a.o.Env, a.elsewhere, opts)
 	return err
 }
 
@@ -136,8 +138,10 @@ func (a *App) systems(secrets *secrets) ([]workflow.System, error) {
 }
 
 func (a *App) build(systems []workflow.System, secrets *secrets) (err error) {
+	start := time.Now()
 	a.engine, err = workflow.NewEngine(workflow.EngineOptions{
 		Store: a.stepped(), Systems: systems, Now: a.o.Now,
+		Replica: a.cfg.Store.replica(), Elapsed: func() time.Duration { return time.Since(start) },
 		Policy: workflow.Policy{Rules: a.cfg.Rules, Teams: a.cfg.Slack.TeamIDs},
 		Owed:   func(r workflow.Request) { a.runner.Owed(r) },
 		Seen: func(e workflow.Entry) {
@@ -162,6 +166,7 @@ func (a *App) build(systems []workflow.System, secrets *secrets) (err error) {
 	a.runner = workflow.NewRunner(workflow.RunnerOptions{
 		Engine: a.engine, Notifier: a.bot, Logger: a.log.With("component", "runner"), Step: a.o.Step,
 	})
+	a.wake.Store(a.runner)
 	return nil
 }
 

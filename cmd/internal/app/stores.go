@@ -2,9 +2,11 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"regexp"
 	"time"
 
@@ -32,6 +34,22 @@ func (c StoreConfig) String() string {
 		return "PostgreSQL ($" + c.DSNEnv + ")"
 	}
 	return c.Bolt
+}
+
+// replica is a name for this life of this process among those that share the database; empty where nobody can.
+func (c StoreConfig) replica() string {
+	if c.DSNEnv == "" {
+		return ""
+	}
+	host, _ := os.Hostname()
+	return host + "/" + rand.Text()[:8]
+}
+
+// elsewhere is told that another replica has committed.
+func (a *App) elsewhere() {
+	if r := a.wake.Load(); r != nil {
+		r.Wake()
+	}
 }
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
