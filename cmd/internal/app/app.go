@@ -13,7 +13,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
