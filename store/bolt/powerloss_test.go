@@ -27,7 +27,7 @@ import (
 
 const (
 	powerWriters = 4
-	powerRounds  = 9
+	powerRounds  = 6
 	sector       = 512
 )
 
@@ -423,11 +423,12 @@ func (m *image) write(t *testing.T, path string) {
 func (tr *trace) leftovers(at int, rnd *rand.Rand) []leftover {
 	sure, open := tr.db.split(at)
 	var dbs []*image
+	base := &image{}
+	for _, o := range sure {
+		o.apply(base)
+	}
 	add := func(chosen []op) {
-		img := &image{}
-		for _, o := range sure {
-			o.apply(img)
-		}
+		img := &image{data: slices.Clone(base.data), size: base.size}
 		for _, o := range chosen {
 			o.apply(img)
 		}
@@ -516,7 +517,7 @@ func (f *file) split(at int) (sure, open []op) {
 	for _, o := range f.ops {
 		switch {
 		case o.kind == opSync || o.begin > at:
-		case slices.ContainsFunc(f.ops, func(s op) bool { return s.kind == opSync && s.begin > o.end && s.end <= at }):
+		case o.synced != 0 && o.synced <= at:
 			sure = append(sure, o)
 		default:
 			open = append(open, o)

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -45,13 +44,8 @@ type op struct {
 	begin, end int
 	off        int // of a truncation: the new size
 	data       []byte
+	synced     int // behind which line it is certainly on disk; 0 is never
 }
-
-var (
-	callLine    = regexp.MustCompile(`^(\d+) +(\w+)\((.*)\) += (-?\d+)`)
-	unfinished  = regexp.MustCompile(`^(\d+) +(\w+\(.*) <unfinished \.\.\.>$`)
-	resumedLine = regexp.MustCompile(`^(\d+) +<\.\.\. (\w+) resumed>(.*)$`)
-)
 
 // call is one system call of the log.
 type call struct {
@@ -70,19 +64,28 @@ func calls(log string) []call {
 	}
 	pending := map[string]started{}
 	for i, line := range strings.Split(log, "\n") {
-		begin := i
-		if m := unfinished.FindStringSubmatch(line); m != nil {
-			pending[m[1]] = started{m[2], i}
+		pid, text, _ := strings.Cut(line, " ")
+		text, begin := strings.TrimSpace(text), i
+		if head, ok := strings.CutSuffix(text, " <unfinished ...>"); ok {
+			pending[pid] = started{head, i}
 			continue
 		}
-		if m := resumedLine.FindStringSubmatch(line); m != nil {
-			s := pending[m[1]]
-			line, begin = m[1]+" "+s.text+m[3], s.begin
+		if tail, ok := strings.CutPrefix(text, "<... "); ok {
+			_, tail, _ = strings.Cut(tail, " resumed>")
+			text, begin = pending[pid].text+tail, pending[pid].begin
 		}
-		if m := callLine.FindStringSubmatch(line); m != nil {
-			result, _ := strconv.Atoi(m[4])
-			all = append(all, call{m[2], strings.Split(m[3], ", "), result, begin, i})
+		at := strings.LastIndex(text, " = ")
+		name, args, ok := strings.Cut(text[:max(at, 0)], "(")
+		if !ok {
+			continue // of a signal, or of the end of a thread
 		}
+		result, _, _ := strings.Cut(text[at+len(" = "):], " ")
+		n, err := strconv.Atoi(result)
+		if err != nil {
+			continue
+		}
+		args = strings.TrimSuffix(strings.TrimSpace(args), ")")
+		all = append(all, call{name, strings.Split(args, ", "), n, begin, i})
 	}
 	return all
 }
@@ -114,8 +117,20 @@ func parseTrace(log, db string) (*trace, error) {
 	}
 	for _, f := range []*file{p.tr.db, p.tr.seq} {
 		slices.SortStableFunc(f.ops, func(a, b op) int { return a.begin - b.begin })
+		f.findSyncs()
 	}
 	return p.tr, nil
+}
+
+// findSyncs finds for each write the sync that ends first of those that began when the write had ended.
+func (f *file) findSyncs() {
+	for i, o := range f.ops {
+		for _, s := range f.ops[i:] {
+			if s.kind == opSync && s.begin > o.end && (f.ops[i].synced == 0 || s.end < f.ops[i].synced) {
+				f.ops[i].synced = s.end
+			}
+		}
+	}
 }
 
 func (p *parser) take(c call) error {
@@ -139,7 +154,7 @@ func (p *parser) take(c call) error {
 			return err
 		}
 		off, err := strconv.Atoi(c.args[3])
-		f.ops = append(f.ops, op{opWrite, c.begin, c.end, off, data[:c.result]})
+		f.ops = append(f.ops, op{kind: opWrite, begin: c.begin, end: c.end, off: off, data: data[:c.result]})
 		return err
 	case "ftruncate":
 		if f := p.open[c.args[0]]; f != nil {
