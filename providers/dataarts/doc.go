@@ -13,7 +13,7 @@
 //     have been sent; one before that (no such host, connection refused) is a refusal.
 //   - "Absent" is said only of a workspace that is known to exist, from a list whose rows agree with its count. The
 //     vendor lists a workspace that does not exist as an empty one.
-//   - "No such user" is said only where IAM says it, by the user's ID. What IAM fails to say fails nothing.
+//   - "No such user" or user group is said only where IAM says it, by the ID. What IAM fails to say fails nothing.
 //   - A role that is no preset is looked up when it is asked for, by name or by ID, so that a policy sees the name that
 //     the vendor gives it. A name that could pass for another role's is dropped.
 //   - add-role and drop-role write the whole set that was read, changed; what somebody else writes between that read and
@@ -33,5 +33,5 @@
 //   - Whether a count that is too low may come with a page shorter than asked for: that much of a list is believed.
 //   - Roles of one's own making have IDs that only ListWorkspaceRoles tells. What looks like one passes Check, which asks
 //     nobody; Resolve and Read hold it against that list.
-//   - That ShowUser's 404 repeats the ID that is not known: where it does not, the vendor is asked to add the user.
+//   - That IAM's 404 repeats the ID that is not known: where it does not, the vendor is asked to add the subject.
 package dataarts

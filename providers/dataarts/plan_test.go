@@ -110,6 +110,9 @@ func TestRead_Names(t *testing.T) {
 	if m.SubjectName != "alice" || m.GroupName != "analytics" {
 		t.Errorf("by IAM and ShowWorkSpace: %q in %q", m.SubjectName, m.GroupName)
 	}
+	if m := read(t, p, change(workflow.Add, userGroup(platform), "r00002")); m.SubjectName != "platform" {
+		t.Errorf("a user group by IAM: %q", m.SubjectName)
+	}
 	s.SetMember(analytics, member(bob, "r00002"))
 	if m := read(t, p, change(workflow.RemoveOne, user(bob))); m.SubjectName != "name-"+bob[:4] {
 		t.Errorf("by the member's row: %q", m.SubjectName)
@@ -159,6 +162,10 @@ func TestRead_UserThatIAMDoesNotKnow(t *testing.T) {
 	m := read(t, open(t, options(s.URL())), change(workflow.Add, user(stranger), "r00002"))
 	if m.Fit != workflow.Impossible || m.Why.Class != workflow.ClassSubject || !strings.Contains(m.Why.Text, stranger) {
 		t.Errorf("%+v", m.Why)
+	}
+	m = read(t, open(t, options(s.URL())), change(workflow.Add, userGroup(stranger), "r00002"))
+	if m.Fit != workflow.Impossible || m.Why.Class != workflow.ClassSubject {
+		t.Errorf("a user group: %+v", m.Why)
 	}
 	for _, f := range []dataartsfake.Fault{
 		{Kind: dataartsfake.Status, Status: http.StatusNotFound},

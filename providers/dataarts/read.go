@@ -55,19 +55,32 @@ func (p *Provider) judge(ctx context.Context, c workflow.Change, rows []row) (wo
 			return m, err
 		}
 	}
-	var who account
-	if c.Action == workflow.Add && c.Subject.Kind == workflow.Member && m.Fit == workflow.Differs {
-		var nobody *workflow.Fault
-		if who, nobody = p.lookUp(ctx, c.Subject.ID, domainOf(rows)); nobody != nil {
-			m.Fit, m.Why = workflow.Impossible, nobody
-		}
-		m.Row = who.encode()
+	name := ""
+	if c.Action == workflow.Add && m.Fit == workflow.Differs {
+		name = p.newcomer(ctx, c.Subject, domainOf(rows), &m)
 	}
 	p.fill(c, &m, rows)
 	if m.SubjectName == "" {
-		m.SubjectName = p.clean(who.UserName)
+		m.SubjectName = p.clean(name)
 	}
 	return m, nil
+}
+
+// newcomer asks IAM about somebody who is to be added, and returns the name.
+func (p *Provider) newcomer(ctx context.Context, who workflow.Subject, domain string, m *workflow.Membership) string {
+	var name string
+	var nobody *workflow.Fault
+	if who.Kind == workflow.UserGroup {
+		name, nobody = p.lookUpGroup(ctx, who.ID, domain)
+	} else {
+		var a account
+		a, nobody = p.lookUp(ctx, who.ID, domain)
+		m.Row, name = a.encode(), a.UserName
+	}
+	if nobody != nil {
+		m.Fit, m.Why = workflow.Impossible, nobody
+	}
+	return name
 }
 
 // fit compares present roles, nil for somebody who is not a member, with what is wanted.

@@ -12,7 +12,7 @@ type Behaviour struct {
 	NeedUserName    bool `json:"need_user_name,omitempty"`
 	AcceptStrangers bool `json:"accept_strangers,omitempty"`
 	OwnerAsString   bool `json:"owner_as_string,omitempty"`
-	// IAMRefused lets both IAM routes answer 403, as to a key without IAM rights.
+	// IAMRefused lets the IAM routes answer 403, as to a key without IAM rights.
 	IAMRefused bool `json:"iam_refused,omitempty"`
 	// PageSize caps the rows of a page; zero is a hundred.
 	PageSize int `json:"page_size,omitempty"`

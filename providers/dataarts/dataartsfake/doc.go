@@ -6,8 +6,8 @@
 //
 // The routes that Routes lists, by the vendor's API names: AddWorkSpaceUsers, UpdateWorkSpaceUserOrGroup,
 // DeleteWorkspaceusers, ListWorkspaceusers, ListWorkspaceRoles, ListManagerWorkSpaces, ShowWorkSpace and
-// ListDataArtsStudioInstances of "DataArts Studio API Reference", ShowUser and KeystoneListUsers of "Identity and
-// Access Management API Reference". Everything else is the gateway's 404.
+// ListDataArtsStudioInstances of "DataArts Studio API Reference", ShowUser, KeystoneListUsers and
+// KeystoneShowGroup of "Identity and Access Management API Reference". Everything else is the gateway's 404.
 //
 // # Invariants
 //
@@ -32,5 +32,6 @@
 //   - domain_owner is a JSON bool (OwnerAsString).
 //   - Without limit, a list has ten rows; limit above a hundred is a hundred (PageSize).
 //   - A role that the workspace does not have is refused with is_success false.
+//   - IAM's 404 names the ID that it does not know.
 //   - ShowWorkSpace and ListWorkspaceRoles answer for an unknown workspace 400 DLM.4001.
 package dataartsfake

@@ -182,6 +182,19 @@ func (s *Server) listIAMUsers(c *call, _ quirks) reply {
 	return answer(map[string]any{"users": users, "links": map[string]any{"self": c.URL.Path}})
 }
 
+func (s *Server) showGroup(c *call, _ quirks) reply {
+	if s.st.Behaviour.IAMRefused {
+		return iamForbidden()
+	}
+	g, ok := s.st.group(c.params[0])
+	if !ok {
+		return iamError(http.StatusNotFound, "Could not find group: "+c.params[0])
+	}
+	return answer(map[string]any{"group": map[string]any{
+		"id": g.ID, "name": g.Name, "domain_id": DomainID, "description": "",
+	}})
+}
+
 func iamRow(u IAMUser) map[string]any {
 	return map[string]any{
 		"id": u.ID, "name": u.Name, "domain_id": u.DomainID, "enabled": !u.Disabled, "is_domain_owner": u.DomainOwner,

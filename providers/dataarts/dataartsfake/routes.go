@@ -17,6 +17,7 @@ const (
 	ListDataArtsStudioInstances = "ListDataArtsStudioInstances"
 	ShowUser                    = "ShowUser"
 	KeystoneListUsers           = "KeystoneListUsers"
+	KeystoneShowGroup           = "KeystoneShowGroup"
 )
 
 // route is one API: where it is and how it answers. handle runs under the server's lock.
@@ -45,6 +46,7 @@ var routes = []route{
 	{ListDataArtsStudioInstances, http.MethodGet, at("/v1/" + id + "/instances"), false, true, (*Server).listInstances},
 	{ShowUser, http.MethodGet, at(`/v3\.0/OS-USER/users/` + id), false, false, (*Server).showUser},
 	{KeystoneListUsers, http.MethodGet, at("/v3/users"), false, false, (*Server).listIAMUsers},
+	{KeystoneShowGroup, http.MethodGet, at("/v3/groups/" + id), false, false, (*Server).showGroup},
 }
 
 // Routes are the names of all routes.
