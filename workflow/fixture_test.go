@@ -2,10 +2,10 @@ package workflow_test
 
 import (
 	"errors"
-	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"countersign/workflow"
 )
@@ -59,7 +59,7 @@ func unclear() workflow.Outcome {
 }
 
 // submitted is a pending request of a person under the first rule of a policy.
-func submitted(t testing.TB, p workflow.Policy, c workflow.Change, by workflow.Actor) workflow.Request {
+func submitted(t rapid.TB, p workflow.Policy, c workflow.Change, by workflow.Actor) workflow.Request {
 	t.Helper()
 	r, ok := p.Find(c, by.Person, by.Groups)
 	if !ok {
@@ -70,7 +70,7 @@ func submitted(t testing.TB, p workflow.Policy, c workflow.Change, by workflow.A
 }
 
 // must applies a command that must not be refused.
-func must(t testing.TB, r workflow.Request, c workflow.Command, p workflow.Policy, now time.Time) workflow.Request {
+func must(t rapid.TB, r workflow.Request, c workflow.Command, p workflow.Policy, now time.Time) workflow.Request {
 	t.Helper()
 	tr, err := workflow.Apply(r, c, p, now)
 	if err != nil {
@@ -80,7 +80,7 @@ func must(t testing.TB, r workflow.Request, c workflow.Command, p workflow.Polic
 }
 
 // mustRefuse applies a command that must be refused for a reason, and returns the refusal.
-func mustRefuse(t testing.TB, r workflow.Request, c workflow.Command, p workflow.Policy, now time.Time, want workflow.Kind) *workflow.Refusal {
+func mustRefuse(t rapid.TB, r workflow.Request, c workflow.Command, p workflow.Policy, now time.Time, want workflow.Kind) *workflow.Refusal {
 	t.Helper()
 	tr, err := workflow.Apply(r, c, p, now)
 	ref, ok := errors.AsType[*workflow.Refusal](err)
@@ -109,7 +109,7 @@ func effects(r workflow.Request, k workflow.EffectKind) []workflow.Effect {
 }
 
 // same fails unless two values are equal, showing how they differ.
-func same(t testing.TB, what string, got, want any) {
+func same(t rapid.TB, what string, got, want any) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", what, diff)

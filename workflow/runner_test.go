@@ -405,7 +405,7 @@ func TestRunner_NothingBeginsAfterTheEnd(t *testing.T) {
 		synctest.Wait()
 		w.stop()
 		live, end := context.WithCancel(context.Background())
-		w.runner = workflow.NewRunner(workflow.RunnerOptions{Engine: w.engine, Notifier: w.desk, Logger: quietLog()})
+		w.runner = workflow.NewRunner(workflow.RunnerOptions{Engine: w.engine, Notifier: w.desk, Logger: w.log})
 		w.wire.slows(func(string) time.Duration { return 2 * time.Second })
 		over := make(chan error, 1)
 		go func() { over <- w.runner.Run(live, context.Background()) }()

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"countersign/workflow"
 )
 
@@ -41,7 +43,7 @@ var later = epoch.Add(2 * time.Hour)
 
 // situations are all states that a request can be in, and what may be done there: the table of the design, written down
 // a second time.
-func situations(t testing.TB, p workflow.Policy) []situation {
+func situations(t rapid.TB, p workflow.Policy) []situation {
 	t.Helper()
 	do := func(r workflow.Request, c workflow.Command) workflow.Request { return must(t, r, c, p, epoch) }
 	v := func(verb workflow.Verb) workflow.Command { return workflow.Command{Verb: verb, Via: "test"} }
@@ -266,7 +268,7 @@ func assertOwes(t interface {
 	}
 }
 
-func clone(t testing.TB, r workflow.Request) workflow.Request {
+func clone(t rapid.TB, r workflow.Request) workflow.Request {
 	t.Helper()
 	text, err := json.Marshal(r)
 	if err != nil {

@@ -20,6 +20,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"countersign/providers/compshare"
 	"countersign/providers/compshare/compsharefake"
 	"countersign/providers/dataarts"
@@ -32,12 +34,13 @@ import (
 // world is a whole Countersign but for Slack: real providers that speak to the emulators, a real store on a file, and
 // virtual time.
 type world struct {
-	t      testing.TB
+	t      rapid.TB
 	path   string
 	gpu    *compsharefake.Server
 	studio *dataartsfake.Server
 	wire   *wire
 	desk   *desk
+	log    *slog.Logger
 	policy workflow.Policy
 	gone   string // a system that is no longer configured
 
@@ -59,6 +62,7 @@ func virtual(t *testing.T, f func(w *world)) {
 	gpu, studio := emulators(t)
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, filepath.Join(t.TempDir(), "db"), gpu, studio)
+		w.log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 		w.start()
 		defer w.close()
 		f(w)
@@ -79,13 +83,13 @@ func emulators(t *testing.T) (*compsharefake.Server, *dataartsfake.Server) {
 	return gpu, studio
 }
 
-func newWorld(t testing.TB, path string, gpu *compsharefake.Server, studio *dataartsfake.Server) *world {
+func newWorld(t rapid.TB, path string, gpu *compsharefake.Server, studio *dataartsfake.Server) *world {
 	r := rule(anyOf(1, lead.User))
 	r.RemindEvery = 0
 	return &world{
 		t: t, path: path, gpu: gpu, studio: studio, policy: policy(r), desk: newDesk(),
 		wire: &wire{to: map[string]http.Handler{host(gpu.URL()): gpu.Handler(), host(studio.URL()): studio.Handler()}},
-		step: never,
+		step: never, log: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -167,9 +171,7 @@ func (w *world) start() {
 	w.dead = false
 	w.mu.Unlock()
 	w.runner = workflow.NewRunner(workflow.RunnerOptions{
-		Engine: w.engine, Notifier: w.desk, Logger: slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{
-			Level: slog.LevelWarn,
-		})),
+		Engine: w.engine, Notifier: w.desk, Logger: w.log,
 		Step: func(point string, n workflow.Number) {
 			w.mu.Lock()
 			dead, step := w.dead, w.step
@@ -650,7 +652,7 @@ func (d *desk) shows(n workflow.Number) workflow.State {
 }
 
 // check demands one card for each request, and each message once.
-func (d *desk) check(t testing.TB) {
+func (d *desk) check(t rapid.TB) {
 	t.Helper()
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -672,5 +674,3 @@ func (d *desk) check(t testing.TB) {
 		}
 	}
 }
-
-func quietLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
