@@ -345,7 +345,7 @@ func (l *load) chaos() {
 			da.AddFault(dataartsfake.Fault{Route: dataartsfake.AddWorkSpaceUsers, Kind: dataartsfake.Delay, Delay: 120 * time.Millisecond, Count: 3})
 		},
 	}
-	for l.rest(300 * time.Millisecond) {
+	for l.rest(600 * time.Millisecond) {
 		troubles[rand.IntN(len(troubles))]()
 	}
 }
