@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"bytes"
+	"flag"
 	"log/slog"
 	"net/http"
 	"os"
@@ -15,7 +16,14 @@ import (
 	"countersign/workflow"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+// TestMain runs many worlds side by side, whatever the number of processors: most of a test here is waiting.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	os.Exit(pgtest.Main(m))
+}
 
 func TestConfig_Store(t *testing.T) {
 	const rest = `

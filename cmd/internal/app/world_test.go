@@ -106,7 +106,12 @@ func (w *world) startWith(o app.Options) {
 	if cfg.Slack.Mode == bot.HTTP {
 		w.Deliver(w.app.SlackAddr())
 	}
-	w.eventually("the bot is ready", w.app.Ready)
+	w.eventually("the bot is ready", w.ready)
+}
+
+// ready reports whether both sides know that a command can be taken.
+func (w *world) ready() bool {
+	return w.app.Ready() && (w.app.SlackAddr() != "" || w.Slack.Sockets() > 0)
 }
 
 func (w *world) logger() *slog.Logger {
@@ -416,6 +421,11 @@ func numbersIn(s string) []workflow.Number {
 		}
 	}
 	return ns
+}
+
+// submitOf is a form with one input filled in.
+func submitOf(user, block, action, text string) slackfake.SubmitInput {
+	return slackfake.SubmitInput{User: user, Values: map[string]map[string]any{block: {action: text}}}
 }
 
 func actionIDs(m slackfake.Message) []string {
