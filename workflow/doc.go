@@ -1,7 +1,7 @@
 // Package workflow is the language and the rules of Countersign: what a request is, how it lives, who may decide it,
 // and what each change of its state owes the outside. It imports the standard library only, reads no clock, opens no
 // file and no socket: adapters bring those, through the interfaces that this package declares beside the code that
-// calls them (Store, Provider, Notifier).
+// calls them (Store, Provider, Notifier; and what a provider may be besides: Resolver, Directory).
 //
 // # The life of a request
 //

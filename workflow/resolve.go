@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -54,11 +55,16 @@ func (e *Engine) resolveOne(ctx context.Context, p Policy, d Draft, a Actor) (_ 
 		}
 	}()
 	sys, ok := e.System(d.System)
-	if !ok || !p.MightAsk(d.System, d.Action, a) {
+	resolver, can := sys.Provider.(Resolver)
+	if !ok || !can {
 		return d, nil
 	}
-	resolver, ok := sys.Provider.(Resolver)
-	if !ok {
+	if !p.MightAsk(d.System, d.Action, a) {
+		known := a
+		known.Groups = append(slices.Clone(a.Groups), a.Unread...)
+		if p.MightAsk(d.System, d.Action, known) {
+			return d, Refuse(Unverified) // only a group that could not be read lets them
+		}
 		return d, nil
 	}
 	found, err := resolver.Resolve(ctx, d)

@@ -15,6 +15,8 @@
 //   - Apply sends at most one HTTP request: no retry, no redirect, a fresh connection each time. It says Applied only
 //     when the answer is whole, its RetCode is present and 0, its Action is that of the call, and ErrorMap is empty.
 //   - Refused means that the vendor said no, or that nothing was sent. All else is Unclear, to be settled by Read.
+//   - "No such team" is said only where the account's own list of teams was read and lacks it, "no such company" only
+//     where every list of the team's relations was: the vendor publishes no codes for either.
 //   - A status that this package does not know is a state of its own, never "absent"; an answer about another team is
 //     a fault, never an empty team.
 //   - Keys and signatures appear in no error, fault, log line or printed value, not even where the vendor echoes them.
