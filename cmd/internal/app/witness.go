@@ -19,6 +19,7 @@ const (
 	witnessLook  = time.Minute
 	witnessRetry = 30 * time.Second
 	witnessTired = 15 * time.Minute
+	witnessReady = 200 * time.Millisecond // between looks at whether Slack is connected
 )
 
 // witness posts the head of the audit trail once a day, so that a trail that is rewritten later no longer fits what
@@ -31,6 +32,10 @@ func (a *App) witness(ctx context.Context) error {
 	again := false
 	retry := witnessRetry
 	for ctx.Err() == nil {
+		if !a.Ready() {
+			sleepFor(ctx, witnessReady)
+			continue
+		}
 		wait := a.untilWitness()
 		err := a.bear(ctx, again)
 		again = err != nil
@@ -73,7 +78,7 @@ func (a *App) untilWitness() time.Duration { return a.lastDue().Add(day).Sub(a.o
 // bear posts the head, unless that was done since it was due. Again looks for an earlier post first.
 func (a *App) bear(ctx context.Context, again bool) error {
 	due := a.lastDue()
-	if !a.Ready() || a.witnessed.Equal(due) {
+	if a.witnessed.Equal(due) {
 		return nil
 	}
 	claim, told, err := a.trailSince(ctx, due)
