@@ -23,6 +23,7 @@
 //	m format                      {format, id, created}: what this database is
 //	m head                        {seq, hash, number}: the last audit entry, the highest number ever stored
 //	m pruned                      {seq, hash, ...}: where the trail begins since something was pruned; see Prune
+//	m move                        {id}: the database that is being moved here; there is no format then
 //	r number                      {audit, request}: a request, and the places of its entries in the audit trail
 //	a seq                         an audit entry
 //	p team user number            index: requests by requester

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -119,6 +120,9 @@ func (s *Store) identify(ctx context.Context) error {
 		first, err := s.kv.Scan(ctx, []byte{0}, []byte{0xff}, 1, false)
 		if err != nil {
 			return err
+		}
+		if moving, err := s.kv.Get(ctx, moveKey); err != nil || moving[0].Rev != 0 {
+			return cmp.Or(err, ErrMoving)
 		}
 		if len(first) > 0 {
 			return damaged(formatKey, "it is missing, but the database is not empty")

@@ -43,6 +43,7 @@ func commands() []command {
 		{"audit", "export [--format csv|jsonl] [--since T] | verify [--head SEQ:HASH]", "export or verify the audit trail", audit},
 		{"backup", "FILE", "write a consistent copy of the database, also while the bot runs", backup},
 		{"prune", "--before T [--dry-run]", "remove closed requests that are old, keeping the audit trail verifiable", prune},
+		{"migrate", "--from bolt:FILE --to postgres", "move the database to another engine, or back; what was cut off goes on when run again", migrate},
 		{"version", "", "print the version", version},
 	}
 }

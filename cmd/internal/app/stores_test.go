@@ -19,7 +19,7 @@ import (
 // TestMain runs many worlds side by side, whatever the number of processors: most of a test here is waiting.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "4"); err != nil {
 		panic(err)
 	}
 	os.Exit(pgtest.Main(m))
@@ -144,5 +144,35 @@ func TestApp_PostgresSecrets(t *testing.T) {
 		if text := err.Error() + log.String(); strings.Contains(text, server.Password()) || strings.Contains(text, "dsn-pass") {
 			t.Errorf("the password is shown: %s", text)
 		}
+	}
+}
+
+// TestMigrate_ThereAndBack: a request made on a file is decided on PostgreSQL, and the way back keeps it all.
+func TestMigrate_ThereAndBack(t *testing.T) {
+	dsn := pgtest.Shared(t).DSN(t)
+	dir := t.TempDir()
+	env := func(name string) string {
+		if name == app.DatabaseEnv {
+			return dsn
+		}
+		return ""
+	}
+	w := newWorld(t, rig.Options{Dir: dir})
+	w.asks("U0REQ", "invite 50002 to gpu-lab/1001 as 张三 because training run")
+	file, server := app.StoreConfig{Bolt: dir + "/countersign.db"}, app.StoreConfig{DSNEnv: app.DatabaseEnv}
+	if _, err := app.Migrate(t.Context(), file, server, env, func(int) {}); err == nil {
+		t.Error("a database in use was moved")
+	}
+	w.stop()
+	there, err := app.Migrate(t.Context(), file, server, env, func(int) {})
+	if err != nil || there.Number != 1 {
+		t.Fatalf("there: %+v, %v", there, err)
+	}
+	if _, err := app.Migrate(t.Context(), file, server, env, func(int) {}); err == nil {
+		t.Error("a database was moved onto another")
+	}
+	back, err := app.Migrate(t.Context(), server, app.StoreConfig{Bolt: dir + "/back.db"}, env, func(int) {})
+	if err != nil || back.Head != there.Head || back.Keys != there.Keys {
+		t.Errorf("back: %+v, %v; there: %+v", back, err, there)
 	}
 }
