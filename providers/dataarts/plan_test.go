@@ -346,6 +346,10 @@ func TestResolve_Role(t *testing.T) {
 	if !cmp.Equal(ref, want) {
 		t.Errorf("none of the name: %v, want %v", ref, want)
 	}
+	d := draft(workflow.DropRole, user(alice), "r55555")
+	if d, ref := resolve(t, p, d); ref != nil || !slices.Equal(d.Roles, []workflow.RoleRef{{ID: "r55555"}}) {
+		t.Errorf("a role to be taken that is given no more: %+v, %v", d.Roles, ref)
+	}
 	// One that was made a moment ago is found although the list is remembered.
 	s.AddRole(dataartsfake.Role{ID: "r40001", Name: "Newcomer"})
 	if _, ref := resolve(t, p, draft(workflow.Add, user(alice), "newcomer")); ref != nil {

@@ -138,6 +138,9 @@ func (p *Provider) roleNamed(ctx context.Context, item string, d workflow.Draft)
 	}
 	switch len(found) {
 	case 0:
+		if d.Action == workflow.DropRole && roleShape.MatchString(item) {
+			return workflow.RoleRef{ID: item}, nil // a role that is no longer given may still be had
+		}
 		return workflow.RoleRef{}, workflow.Refuse(workflow.BadRole, append([]string{item}, choices(roles)...)...)
 	case 1:
 		return found[0], nil
