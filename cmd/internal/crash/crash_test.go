@@ -14,6 +14,7 @@ import (
 	"countersign/bot"
 	"countersign/cmd/internal/app"
 	"countersign/cmd/internal/crash"
+	"countersign/store/postgres/pgtest"
 	"countersign/workflow"
 )
 
@@ -26,7 +27,7 @@ var points = []string{
 
 // TestMain removes the binary that the tests have built.
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := pgtest.Main(m)
 	if path, err := build(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(path))
 	}
