@@ -71,6 +71,10 @@ func newBrowser(t *testing.T, page string, width, height int) *browser {
 	if _, err := chromedp.Call(ctx, network.Enable, network.EnableParams{}); err != nil {
 		t.Fatal(err)
 	}
+	// A page in the background gets no focus events.
+	if _, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
+		t.Fatal(err)
+	}
 	b.dark(false)
 	b.do(chromedp.EmulateViewport(int64(width), int64(height)), chromedp.Navigate(page))
 	b.sees("#bot", "connected")
@@ -207,4 +211,17 @@ func (b *browser) types(text string) {
 	b.t.Helper()
 	box := chromedp.CSS("#command")
 	b.do(chromedp.Focus(box), chromedp.SendKeys(box, text+kb.Enter))
+}
+
+// enter puts a value into a field, as typing or choosing it does.
+func (b *browser) enter(selector, value string) {
+	b.t.Helper()
+	b.eventually("a value in "+selector, fmt.Sprintf(`(() => {
+		const n = document.querySelector(%q);
+		if (!n) return false;
+		n.focus();
+		n.value = %q;
+		n.dispatchEvent(new Event("input", { bubbles: true }));
+		n.dispatchEvent(new Event("change", { bubbles: true }));
+		return n.value === %[2]q })()`, selector, value))
 }

@@ -118,6 +118,38 @@ func TestPage_Keys(t *testing.T) {
 	b.shot("mishaps")
 }
 
+func TestPage_Form(t *testing.T) {
+	s, _ := newServed(t, "")
+	b := newBrowser(t, s.url, 1280, 900)
+	b.click("[data-example='the form']")
+	b.sees("#modal", "System")
+	b.enter("#modal [data-block=system] select", "gpu-lab")
+	b.eventually("the actions are the system's", `!!document.querySelector("#modal [data-block=action] option[value=invite]") && !document.querySelector("#modal [data-block=action] option[value=add]")`)
+	b.enter("#modal [data-block=action] select", "invite")
+	b.enter("#modal [data-block=group] input", "1001")
+	b.eventually("the team is suggested", `document.querySelectorAll("#modal [data-block=group] option").length > 0`)
+	b.shot("form")
+	b.eventually("the team is chosen", `(() => { const n = document.querySelector("#modal [data-block=group] input");
+		n.value = document.querySelector("#modal [data-block=group] option").value;
+		n.dispatchEvent(new Event("input", { bubbles: true })); return true })()`)
+	b.enter("#modal [data-block=who] input", "fifty")
+	b.enter("#modal [data-block=because] textarea", "filled in")
+	b.click("#modal button[type=submit]")
+	b.sees("#modal .error", "fifty")
+	b.shot("errors")
+	b.enter("#modal [data-block=who] input", "50002")
+	b.click("#modal button[type=submit]")
+	b.sees("#modal", "#1")
+	b.click("#modal footer button")
+	b.eventually("the form closes", `!document.getElementById("modal").open`)
+	b.click("[data-channel=C0APPROVALS]")
+	b.sees("#log .message", "filled in")
+	b.click("[data-person=U0BOB]")
+	b.click("[data-channel=home]")
+	b.sees("#log .home", "50002")
+	b.shot("home")
+}
+
 // everyInput is a modal with each kind of input that the page can show.
 const everyInput = `{"type":"modal","callback_id":"sandbox-test","title":{"type":"plain_text","text":"Every input"},
 "submit":{"type":"plain_text","text":"Send"},"blocks":[
@@ -153,13 +185,9 @@ func TestPage_EveryInput(t *testing.T) {
 	b.click("#modal button[type=submit]")
 	b.sees("#modal [data-block=t] .error", "required")
 	b.shot("missing")
-	set := func(selector, value string) {
-		b.eventually("a value in "+selector, fmt.Sprintf(`(() => { const n = document.querySelector(%q); n.value = %q;
-			n.dispatchEvent(new Event("input", { bubbles: true })); n.dispatchEvent(new Event("change", { bubbles: true })); return true })()`, selector, value))
-	}
-	set("#modal [data-block=t] input", "张三")
-	set("#modal [data-block=c] select", "2")
-	set("#modal [data-block=u] select", "U0ALICE")
+	b.enter("#modal [data-block=t] input", "张三")
+	b.enter("#modal [data-block=c] select", "2")
+	b.enter("#modal [data-block=u] select", "U0ALICE")
 	b.click(`#modal [value=blue]`)
 	b.click(`#modal [value=salt]`)
 	b.click("#modal button[type=submit]")

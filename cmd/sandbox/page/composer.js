@@ -16,6 +16,7 @@ const grammar = [
 const examples = () => {
   const { team, workspace } = store.picture.seed;
   return [
+    ["the form", ""],
     ["invite", `invite 50002 to gpu-lab/${team} as 张三 because training run`],
     ["invite two", `invite 50002,50006 to gpu-lab/${team}`],
     ["rename", `rename 50003 on gpu-lab/${team} as 李四`],
@@ -38,7 +39,11 @@ export function setUpComposer() {
   $("grammar").replaceChildren(h("code", {}, "/access "), ...grammar.map(([part, what]) => h("code", { title: what }, part + " ")));
   $("examples").replaceChildren(...examples().map(([name, text]) => h("button", {
     type: "button", class: "example", title: "/access " + text, "data-example": name,
-    onclick: () => { fill(text); box.focus(); },
+    onclick: () => {
+      fill(text);
+      if (text) box.focus();
+      else send(); // nothing but the command opens the form; there is nothing to look over first
+    },
   }, name)));
   $("composer").addEventListener("submit", (ev) => { ev.preventDefault(); send(); });
   box.addEventListener("keydown", keys);

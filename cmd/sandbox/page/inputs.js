@@ -114,14 +114,16 @@ function suggested(e, b, held, ready, put, place) {
   };
   const node = h("input", {
     ...ready, type: "text", list: id, role: "combobox", placeholder: e.placeholder?.text ?? "Type to search …",
-    value: words(held.selected_option),
+    value: words(held.selected_option) || place.searched?.get(b.block_id + "/" + e.action_id) || "",
     onfocus: () => { if ((e.min_query_length ?? 3) === 0) ask(node.value); },
     oninput: () => {
       const hit = found.find((o) => words(o) === node.value);
+      place.searched?.set(b.block_id + "/" + e.action_id, node.value);
       put({ selected_option: hit ?? null }, hit?.value);
       clearTimeout(timer);
       if (!hit && node.value.length >= (e.min_query_length ?? 3)) timer = setTimeout(() => ask(node.value), 150);
     },
   });
+  if (node.value && !held.selected_option) ask(node.value); // it was being searched for when the view was drawn anew
   return h("div", { class: "b-suggest" }, node, list);
 }

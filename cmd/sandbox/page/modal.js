@@ -8,6 +8,8 @@ import { names, refresh, store } from "./store.js";
 // What was typed and chosen, by view, block and action: a view that the app updates keeps it where block_id and
 // action_id stay, as Slack does.
 const drafts = new Map();
+// What was typed into a search without being chosen yet: it is no value, but must not vanish when the app updates the view.
+const searched = new Map();
 let shown = "";
 
 const key = (view, block, action) => [view, block, action].join("\u0000");
@@ -19,6 +21,7 @@ export function drawModal() {
   if (!view) {
     shown = "";
     drafts.clear();
+    searched.clear();
     if (dialog.open) dialog.close();
     return;
   }
@@ -59,6 +62,7 @@ function form(view, lacking = {}) {
   const place = {
     names: names(),
     errors: { ...view.errors, ...lacking },
+    searched,
     draft: (block, action) => drafts.get(key(view.id, block, action)) ?? view.state?.[block]?.[action],
     keep: (block, action, value) => drafts.set(key(view.id, block, action), value),
     act: (e, b, value) => api.click({ as: store.as, view_id: view.id, action_id: e.action_id, block_id: b.block_id, value: value ?? "", values: valuesOf(view) }),
