@@ -246,7 +246,7 @@ func TestReplicas_Chaos(t *testing.T) {
 	rs.procs[2].kill()
 	l.end()
 	chaos := time.Since(begun)
-	time.Sleep(60 * time.Second)
+	time.Sleep(50 * time.Second)
 	rs.signal(1, syscall.SIGCONT)
 	rs.start(2)
 	rs.Slack.ClearFaults()
