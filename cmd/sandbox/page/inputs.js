@@ -111,6 +111,9 @@ function suggested(e, b, held, ready, put, place) {
     const answer = await place.suggest(e, b, value);
     found = answer.payload?.options ?? (answer.payload?.option_groups ?? []).flatMap((g) => g.options);
     list.replaceChildren(...found.map((o) => h("option", { value: words(o) })));
+    // Who has typed an option out need not choose it from the list as well.
+    const hit = value === node.value && found.find((o) => words(o) === value);
+    if (hit) put({ selected_option: hit }, hit.value);
   };
   const node = h("input", {
     ...ready, type: "text", list: id, role: "combobox", placeholder: e.placeholder?.text ?? "Type to search …",
