@@ -106,6 +106,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 // openStore opens the database first of all: a second process on it must find out before it touches anything else.
 func (a *App) openStore(ctx context.Context) (err error) {
 	opts := store.Options{Now: a.o.Now, Logger: a.log, OnCommit: a.metrics.commit}
+	a.metrics.watchEngine(a.cfg.Store.Engine())
 	a.kv, a.store, err = openStore(ctx, a.cfg.Store, a.o.Env, a.elsewhere, opts)
 	return err
 }

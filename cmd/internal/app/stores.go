@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"countersign/store"
 	"countersign/store/bolt"
@@ -127,6 +128,16 @@ func openStore(ctx context.Context, c StoreConfig, env func(string) string, chan
 		return nil, nil, fmt.Errorf("read %s: %w", c, err)
 	}
 	return kv, s, nil
+}
+
+// watchEngine adds the gauge that names the engine.
+func (m *metrics) watchEngine(name string) {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "countersign_store_engine", Help: "1, labelled with the engine that keeps the requests.",
+		ConstLabels: prometheus.Labels{"engine": name},
+	})
+	g.Set(1)
+	m.registry.MustRegister(g)
 }
 
 // away says why the database does not answer; nil where it does, or where it is a file of this process.
