@@ -12,7 +12,7 @@ import (
 
 // check reads the configuration strictly and prints the effective policy in words.
 func check(_ context.Context, io streams, args []string) error {
-	fs, config := flags(io, "check")
+	fs, config := flags("check")
 	if err := parseNone(fs, args); err != nil {
 		return err
 	}

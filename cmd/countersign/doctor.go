@@ -9,7 +9,7 @@ import (
 
 // doctor checks the configuration against the world and says how to mend what is wrong.
 func doctor(ctx context.Context, io streams, args []string) error {
-	fs, config := flags(io, "doctor")
+	fs, config := flags("doctor")
 	asJSON := fs.Bool("json", false, "print one JSON array")
 	if err := parseNone(fs, args); err != nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"net/url"
 	"strings"
@@ -14,8 +13,7 @@ import (
 
 // manifest prints the Slack app manifest (https://docs.slack.dev/reference/app-manifest).
 func manifest(_ context.Context, io streams, args []string) error {
-	fs := flag.NewFlagSet("countersign manifest", flag.ContinueOnError)
-	fs.SetOutput(io.err)
+	fs := newFlags("manifest")
 	mode := fs.String("mode", "socket", "socket or http")
 	base := fs.String("url", "", "in http mode, where Slack reaches this server: https://`host`")
 	name := fs.String("command", "/access", "the slash command")

@@ -28,7 +28,7 @@ func connect(ctx context.Context, io streams, config string) (*app.Client, error
 
 // requests lists requests, or shows one with its history.
 func requests(ctx context.Context, io streams, args []string) error {
-	fs, config := flags(io, "requests")
+	fs, config := flags("requests")
 	asJSON := fs.Bool("json", false, "print JSON")
 	state := fs.String("state", "", "only requests in this `state`")
 	person := fs.String("person", "", "only what this `user` ID asked for or decided")
@@ -117,7 +117,7 @@ func printJSON(w io.Writer, v any) error {
 
 // audit exports the trail or verifies its chain.
 func audit(ctx context.Context, io streams, args []string) error {
-	fs, config := flags(io, "audit")
+	fs, config := flags("audit")
 	format := fs.String("format", "jsonl", "csv or jsonl")
 	head := fs.String("head", "", "verify that the trail still holds the head `SEQ:HASH`, as posted in Slack")
 	since := fs.String("since", "", "only entries from this `time` on: 2026-01-31, 2026-01-31T08:00:00Z or 7d")
@@ -192,7 +192,7 @@ func inert(s string) string {
 
 // backup copies the database.
 func backup(ctx context.Context, io streams, args []string) error {
-	fs, config := flags(io, "backup")
+	fs, config := flags("backup")
 	rest, err := parse(fs, args)
 	if err != nil {
 		return err
@@ -214,7 +214,7 @@ func backup(ctx context.Context, io streams, args []string) error {
 
 // prune removes old closed requests and their entries.
 func prune(ctx context.Context, io streams, args []string) error {
-	fs, config := flags(io, "prune")
+	fs, config := flags("prune")
 	before := fs.String("before", "", "remove what was last touched before this `time`: 2026-01-31, 2026-01-31T08:00:00Z or 365d")
 	dry := fs.Bool("dry-run", false, "only count")
 	if err := parseNone(fs, args); err != nil {

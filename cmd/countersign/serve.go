@@ -13,7 +13,7 @@ import (
 
 // serve runs the bot until a signal.
 func serve(ctx context.Context, io streams, args []string) error {
-	fs, config := flags(io, "serve")
+	fs, config := flags("serve")
 	format := fs.String("log-format", "text", "text or json")
 	level := fs.String("log-level", "info", "debug, info, warn or error")
 	watch := fs.Bool("watch", false, "take policy and people anew when the file has changed, as SIGHUP does")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"runtime"
 
@@ -11,8 +10,7 @@ import (
 
 // version prints the commit and the Go that the binary was built with.
 func version(_ context.Context, io streams, args []string) error {
-	fs := flag.NewFlagSet("countersign version", flag.ContinueOnError)
-	fs.SetOutput(io.err)
+	fs := newFlags("version")
 	if err := parseNone(fs, args); err != nil {
 		return err
 	}

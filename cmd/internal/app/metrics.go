@@ -18,6 +18,7 @@ import (
 // metrics are the collectors of one app. No label holds personal data: no user, no group, no reason.
 type metrics struct {
 	registry    *prometheus.Registry
+	own         []prometheus.Collector
 	transitions *prometheus.CounterVec
 	decisions   *prometheus.CounterVec
 	undecided   prometheus.Histogram
@@ -73,9 +74,12 @@ func newMetrics() *metrics {
 			Name: "countersign_audit_head_posted_timestamp_seconds", Help: "When the head of the audit trail was last posted; 0 if not by this process.",
 		}),
 	}
-	m.registry.MustRegister(m.transitions, m.decisions, m.undecided, m.refused, m.acks, m.commits, m.batch, m.calls, m.callTime,
-		m.slack, m.slackTime, m.slackWait, m.reloads, m.witnessed, collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
+	m.own = []prometheus.Collector{
+		m.transitions, m.decisions, m.undecided, m.refused, m.acks, m.commits, m.batch, m.calls, m.callTime, m.slack, m.slackTime,
+		m.slackWait, m.reloads, m.witnessed,
+	}
+	m.registry.MustRegister(m.own...)
+	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), buildInfo())
 	for _, d := range []string{"approve", "deny"} {
 		m.decisions.WithLabelValues(d)
 	}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+
+	"countersign/cmd/internal/app"
+)
+
+// at walks a decoded document by keys and indexes.
+func at(t *testing.T, doc any, path ...any) any {
+	t.Helper()
+	for i, p := range path {
+		switch key := p.(type) {
+		case string:
+			m, _ := doc.(map[string]any)
+			doc = m[key]
+		case int:
+			list, _ := doc.([]any)
+			if key >= len(list) {
+				t.Fatalf("nothing at %v", path[:i+1])
+			}
+			doc = list[key]
+		}
+	}
+	return doc
+}
+
+func deployed(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("deploy", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestDeploy_Kubernetes(t *testing.T) {
+	objects := map[string]any{}
+	for doc := range strings.SplitSeq(deployed(t, "kubernetes.yaml"), "\n---\n") {
+		var o any
+		if err := yaml.UnmarshalWithOptions([]byte(doc), &o, yaml.Strict()); err != nil {
+			t.Fatal(err)
+		}
+		if at(t, o, "metadata", "namespace") != "countersign" {
+			t.Errorf("%v is in no namespace", at(t, o, "kind"))
+		}
+		objects[fmt.Sprint(at(t, o, "kind"))] = o
+	}
+	config := fmt.Sprint(at(t, objects["ConfigMap"], "data", "countersign.yaml"))
+	cfg, err := app.ParseConfig("/etc/countersign/countersign.yaml", []byte(config))
+	if err != nil {
+		t.Fatalf("the configuration in it: %v", err)
+	}
+	if !strings.HasPrefix(cfg.Store.Bolt, "/data/") || !strings.HasPrefix(cfg.Ops.Socket, "/data/") || !strings.HasSuffix(cfg.Ops.Listen, ":9090") {
+		t.Errorf("paths: %+v %+v", cfg.Store, cfg.Ops)
+	}
+	d := objects["Deployment"]
+	pod := at(t, d, "spec", "template", "spec")
+	box := at(t, pod, "containers", 0)
+	for _, want := range []struct {
+		got  any
+		want string
+	}{
+		{at(t, d, "spec", "replicas"), "1"},
+		{at(t, d, "spec", "strategy", "type"), "Recreate"},
+		{at(t, pod, "automountServiceAccountToken"), "false"},
+		{at(t, pod, "terminationGracePeriodSeconds"), "20"},
+		{at(t, pod, "securityContext", "runAsNonRoot"), "true"},
+		{at(t, pod, "securityContext", "runAsUser"), "65532"},
+		{at(t, pod, "securityContext", "seccompProfile", "type"), "RuntimeDefault"},
+		{at(t, box, "securityContext", "readOnlyRootFilesystem"), "true"},
+		{at(t, box, "securityContext", "allowPrivilegeEscalation"), "false"},
+		{at(t, box, "securityContext", "capabilities", "drop"), "[ALL]"},
+		{at(t, box, "livenessProbe", "httpGet", "path"), "/healthz"},
+		{at(t, box, "readinessProbe", "httpGet", "path"), "/readyz"},
+		{at(t, objects["PersistentVolumeClaim"], "spec", "accessModes"), "[ReadWriteOncePod]"},
+		{at(t, objects["NetworkPolicy"], "spec", "policyTypes"), "[Ingress Egress]"},
+		{at(t, objects["NetworkPolicy"], "spec", "podSelector", "matchLabels", "app"), "countersign"},
+		{at(t, d, "spec", "selector", "matchLabels", "app"), "countersign"},
+		{at(t, d, "spec", "template", "metadata", "labels", "app"), "countersign"},
+	} {
+		if got := fmt.Sprint(want.got); got != want.want {
+			t.Errorf("it says %s, want %s", got, want.want)
+		}
+	}
+	volumes, mounts := named(at(t, pod, "volumes")), named(at(t, box, "volumeMounts"))
+	if !slices.Equal(volumes, mounts) {
+		t.Errorf("volumes %v, mounts %v", volumes, mounts)
+	}
+	serves(t, at(t, box, "args"))
+	for _, e := range at(t, box, "env").([]any) {
+		secretFile(t, fmt.Sprint(at(t, e, "name")))
+	}
+}
+
+func named(list any) []string {
+	var names []string
+	for _, v := range list.([]any) {
+		names = append(names, fmt.Sprint(v.(map[string]any)["name"]))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// serves demands that a command line is one that this program takes.
+func serves(t *testing.T, list any) {
+	t.Helper()
+	var args []string
+	for _, a := range list.([]any) {
+		args = append(args, fmt.Sprint(a))
+	}
+	known := flagsOf(commands()[0])
+	for i, a := range args {
+		if name, ok := strings.CutPrefix(a, "--"); ok && !slices.ContainsFunc(known, func(f *flag.Flag) bool { return f.Name == name }) || i == 0 && a != "serve" {
+			t.Errorf("%v: serve has no %s", args, a)
+		}
+	}
+}
+
+// secretFile demands that an environment variable is one that the program reads.
+func secretFile(t *testing.T, name string) {
+	t.Helper()
+	if !slices.Contains([]string{
+		"SLACK_BOT_TOKEN_FILE", "SLACK_APP_TOKEN_FILE", "SLACK_SIGNING_SECRET_FILE", "COMPSHARE_PUBLIC_KEY_FILE",
+		"COMPSHARE_PRIVATE_KEY_FILE", "CLOUD_SDK_AK_FILE", "CLOUD_SDK_SK_FILE",
+	}, name) {
+		t.Errorf("nobody reads %s", name)
+	}
+}
+
+func TestDeploy_Compose(t *testing.T) {
+	var c any
+	if err := yaml.UnmarshalWithOptions([]byte(deployed(t, "compose.yaml")), &c, yaml.Strict()); err != nil {
+		t.Fatal(err)
+	}
+	s := at(t, c, "services", "countersign")
+	for path, want := range map[string]string{"read_only": "true", "cap_drop": "[ALL]", "user": "65532:65532", "stop_grace_period": "20s"} {
+		if got := fmt.Sprint(at(t, s, path)); got != want {
+			t.Errorf("%s is %s, want %s", path, got, want)
+		}
+	}
+	serves(t, at(t, s, "command"))
+	build := filepath.Join("deploy", fmt.Sprint(at(t, s, "build")), "Dockerfile")
+	if _, err := os.Stat(build); err != nil {
+		t.Errorf("it builds from where there is no Dockerfile: %v", err)
+	}
+	given := at(t, c, "secrets").(map[string]any)
+	for name, file := range at(t, s, "environment").(map[string]any) {
+		secretFile(t, name)
+		secret := strings.TrimPrefix(fmt.Sprint(file), "/run/secrets/")
+		if given[secret] == nil || !slices.Contains(at(t, s, "secrets").([]any), any(secret)) {
+			t.Errorf("%s names a secret that is not given: %s", name, secret)
+		}
+	}
+}
+
+func TestDeploy_Systemd(t *testing.T) {
+	unit := deployed(t, "countersign.service")
+	for _, want := range []string{
+		"NoNewPrivileges=true", "ProtectSystem=strict", "CapabilityBoundingSet=\n", "SystemCallFilter=@system-service",
+		"ExecReload=/bin/kill -HUP $MAINPID", "TimeoutStopSec=20", "RestartPreventExitStatus=2", "StateDirectory=countersign",
+	} {
+		if !strings.Contains(unit, want) {
+			t.Errorf("the unit lacks %q", want)
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?m)^Environment=(\w+)=%d/(\w+)$`).FindAllStringSubmatch(unit, -1) {
+		secretFile(t, m[1])
+		if !strings.Contains(unit, "LoadCredential="+m[2]+":") {
+			t.Errorf("%s is not loaded", m[2])
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?m)^Exec\w+=/usr/local/bin/countersign (.*)$`).FindAllStringSubmatch(unit, -1) {
+		if !strings.HasPrefix(m[1], "serve --config ") && !strings.HasPrefix(m[1], "check --config ") {
+			t.Errorf("there is no such command line: %s", m[1])
+		}
+	}
+	tool, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("systemd-analyze is not there: only the text was looked at")
+	}
+	// The program is not installed here, so that another stands in for it.
+	copied := filepath.Join(t.TempDir(), "countersign.service")
+	if err := os.WriteFile(copied, []byte(strings.ReplaceAll(unit, "/usr/local/bin/countersign", "/bin/true")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"verify", copied}, {"security", "--offline=true", "--threshold=15", copied}} {
+		out, err := exec.CommandContext(t.Context(), tool, args...).CombinedOutput()
+		if err != nil {
+			t.Errorf("systemd-analyze %s: %v\n%s", args[0], err, out)
+		}
+	}
+}
