@@ -66,18 +66,19 @@ func (o Options) validate() error {
 
 // Bot is the Slack surface. Its methods may be called concurrently.
 type Bot struct {
-	o      Options
-	client *slack.Client
-	http   *http.Client
-	dir    *directory
-	pace   *pacer
-	gates  *gates
-	scans  *scans
-	homes  homes
-	hosts  []string // whose response_url is posted to
-	known  atomic.Pointer[[]Person]
-	ready  atomic.Bool
-	wg     sync.WaitGroup // deliveries being handled
+	o       Options
+	client  *slack.Client
+	http    *http.Client
+	dir     *directory
+	pace    *pacer
+	gates   *gates
+	shelves *shelves
+	scans   *scans
+	homes   homes
+	hosts   []string // whose response_url is posted to
+	known   atomic.Pointer[[]Person]
+	ready   atomic.Bool
+	wg      sync.WaitGroup // deliveries being handled
 }
 
 // New returns a bot that has contacted nobody yet.
@@ -96,7 +97,7 @@ func New(o Options) (*Bot, error) {
 	pace := &pacer{next: transport}
 	client := &http.Client{Timeout: webTimeout, Transport: pace, CheckRedirect: refuseRedirect}
 	b := &Bot{
-		o: o, http: client, dir: newDirectory(), pace: pace, gates: newGates(), scans: newScans(),
+		o: o, http: client, dir: newDirectory(), pace: pace, gates: newGates(), shelves: newShelves(), scans: newScans(),
 		hosts: []string{"hooks.slack.com", "hooks.slack-gov.com", api.Host},
 		client: slack.New(o.BotToken, slack.OptionHTTPClient(client), slack.OptionAPIURL(o.APIURL),
 			slack.OptionAppLevelToken(o.AppToken)),

@@ -271,7 +271,7 @@ func (e *Engine) loadAll(ctx context.Context, ns []Number) ([]Request, error) {
 // after which nothing has changed and which carries the present request, or the store's.
 func (e *Engine) Do(ctx context.Context, n Number, c Command) (Request, error) {
 	for range maxConflicts {
-		r, err := e.once(ctx, n, c)
+		r, err := e.once(ctx, n, &c)
 		if !errors.Is(err, ErrConflict) {
 			return r, err
 		}
@@ -292,7 +292,8 @@ func (e *Engine) Try(ctx context.Context, n Number, c Command) error {
 	return err
 }
 
-func (e *Engine) once(ctx context.Context, n Number, c Command) (Request, error) {
+// once tries a command once. A number that it reserves for a child is kept in c for the next try.
+func (e *Engine) once(ctx context.Context, n Number, c *Command) (Request, error) {
 	r, rev, err := e.o.Store.Load(ctx, n)
 	if errors.Is(err, ErrNotFound) {
 		return Request{}, Refuse(NotFound, n.String())
@@ -300,7 +301,7 @@ func (e *Engine) once(ctx context.Context, n Number, c Command) (Request, error)
 	if err != nil {
 		return Request{}, fmt.Errorf("load request %v: %w", n, err)
 	}
-	if ref := fenced(r, c); ref != nil {
+	if ref := fenced(r, *c); ref != nil {
 		return r, ref
 	}
 	now := e.o.Now()
@@ -310,12 +311,12 @@ func (e *Engine) once(ctx context.Context, n Number, c Command) (Request, error)
 			return r, err
 		}
 	}
-	if c.Verb == Undo || (c.Verb == Succeed || c.Verb == MarkDone) && owesChild(r, c.Already) {
+	if c.Spare == 0 && (c.Verb == Undo || (c.Verb == Succeed || c.Verb == MarkDone) && owesChild(r, c.Already)) {
 		if c.Spare, err = e.o.Store.Reserve(ctx, 1); err != nil {
 			return r, fmt.Errorf("reserve a number: %w", err)
 		}
 	}
-	r, _, err = e.apply(ctx, r, rev, c, now)
+	r, _, err = e.apply(ctx, r, rev, *c, now)
 	return r, err
 }
 

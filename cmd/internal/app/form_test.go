@@ -162,3 +162,21 @@ func TestHome_Withdraws(t *testing.T) {
 	}
 	w.becomes(r.Number, workflow.Withdrawn)
 }
+
+func TestForm_SuggestsGroupsLive(t *testing.T) {
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		v := w.opens("U0REQ")
+		if _, err := w.Slack.Click(t.Context(), slackfake.ClickInput{User: "U0REQ", ViewID: v.ID, ActionID: "system", BlockID: "system", Value: "gpu-lab"}); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct{ typed, want string }{{"research", "1001"}, {"9999", "9999"}, {strings.Repeat("x", 1000), "xxx"}} {
+			ack, err := w.Slack.Suggest(t.Context(), slackfake.SuggestInput{User: "U0REQ", ViewID: v.ID, ActionID: "group", BlockID: "group", Value: c.typed})
+			if err != nil || !ack.OK() {
+				t.Fatalf("suggest %.20q: %v %s", c.typed, err, ack.Err)
+			}
+			if got := fmt.Sprint(ack.Payload["options"]); !strings.Contains(got, c.want) {
+				t.Errorf("%.20q: options %s, want %s", c.typed, got, c.want)
+			}
+		}
+	})
+}
