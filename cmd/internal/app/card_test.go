@@ -431,7 +431,7 @@ func TestResult_FailedSaysTheVendorsCode(t *testing.T) {
 	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
 		for _, c := range []struct {
 			name, typed string
-			break_      func()
+			spoil       func()
 			want        []string
 		}{
 			{
@@ -456,7 +456,7 @@ func TestResult_FailedSaysTheVendorsCode(t *testing.T) {
 			},
 		} {
 			t.Run(c.name, func(t *testing.T) {
-				c.break_()
+				c.spoil()
 				before := len(w.calls())
 				r, card := w.asks("U0REQ", c.typed)
 				w.clicks("U0LEAD", card, "approve")
