@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -121,8 +120,14 @@ func (s *Store) identify(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if moving, err := s.kv.Get(ctx, moveKey); err != nil || moving[0].Rev != 0 {
-			return cmp.Or(err, ErrMoving)
+		again, err := s.kv.Get(ctx, formatKey, moveKey)
+		switch {
+		case err != nil:
+			return err
+		case again[0].Rev != 0:
+			continue // another replica has just made it ours
+		case again[1].Rev != 0:
+			return ErrMoving
 		}
 		if len(first) > 0 {
 			return damaged(formatKey, "it is missing, but the database is not empty")

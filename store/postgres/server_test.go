@@ -164,7 +164,9 @@ func (l *load) submit(s *store.Store, delivery string) {
 		case errors.As(err, &dup):
 			n = dup.Numbers[0]
 		case errors.Is(err, store.ErrFailed):
-			l.t.Errorf("the engine has failed: %v", err)
+			if !l.stop.Load() {
+				l.t.Errorf("the engine has failed: %v", err)
+			}
 			return
 		case err != nil:
 			time.Sleep(time.Millisecond)

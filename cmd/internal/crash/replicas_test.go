@@ -267,3 +267,50 @@ func TestReplicas_Chaos(t *testing.T) {
 	t.Logf("%v in %v; %d requests stored, %d acknowledgements, %d entries, %d calls; at rest %v after the last trouble; %d violations",
 		count, chaos.Round(time.Second), len(h.Stored), acked, len(h.Trail), len(h.Applications), time.Since(calm).Round(time.Second), len(broken))
 }
+
+// TestReplicas_Failover: the primary is killed under three replicas and its synchronous standby promoted.
+func TestReplicas_Failover(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a minute")
+	}
+	primary := pgtest.New(t)
+	dsn := primary.DSN(t)
+	standby := primary.Standby("standby")
+	primary.Exec(`alter system set synchronous_standby_names = 'standby'`)
+	primary.Exec(`select pg_reload_conf()`)
+	rs := newReplicas(t, primary.With(dsn, standby), 3)
+	for i := range rs.procs {
+		rs.start(i)
+	}
+	l := newLoad(rs.world, 1200*time.Millisecond)
+	l.groups(maxJobs)
+	l.begin()
+	time.Sleep(8 * time.Second)
+	primary.Kill()
+	begun := time.Now()
+	standby.Promote()
+	standby.Exec(`alter system set synchronous_standby_names = ''`)
+	standby.Exec(`select pg_reload_conf()`)
+	for i := range rs.procs {
+		until(t, "ready again", func() bool {
+			resp, err := rs.http.Get("http://" + rs.ops[i] + "/readyz")
+			if err != nil {
+				return false
+			}
+			resp.Body.Close()
+			return resp.StatusCode == 200
+		})
+	}
+	t.Logf("all replicas are ready %v after the primary was killed", time.Since(begun).Round(time.Millisecond))
+	time.Sleep(8 * time.Second)
+	l.end()
+	rs.Slack.ClearFaults()
+	rs.CompShare.ClearFaults()
+	rs.DataArts.ClearFaults()
+	h, broken := rs.settled(l, 200*time.Second)
+	complain(t, broken)
+	t.Logf("%d requests stored, %d entries, %d calls; %d violations", len(h.Stored), len(h.Trail), len(h.Applications), len(broken))
+	for i := range rs.procs {
+		rs.stop(rs.procs[i])
+	}
+}
