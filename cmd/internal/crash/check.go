@@ -179,7 +179,7 @@ func (j *judge) applications() {
 		switch {
 		case v.State == workflow.Done && !already(trail):
 			t.must++
-		case v.State == workflow.Unknown || v.State == workflow.Failed && enters(trail, workflow.Unknown) > 0:
+		case v.State == workflow.Executing || v.State == workflow.Unknown || v.State == workflow.Failed && enters(trail, workflow.Unknown) > 0:
 			t.may++
 		}
 	}
