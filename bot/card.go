@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/slack-go/slack"
 
@@ -187,10 +188,10 @@ func (l Lang) history(r workflow.Request) string {
 	if r.State == workflow.Pending && r.Claim != nil {
 		lines = append(lines, l.say("card.claim", who(r.Claim.By), l.date(r.Claim.At)))
 	}
-	if s := l.ending(r); s != "" {
-		lines = append(lines, s)
-	}
-	return trim(strings.Join(lines, "\n"), maxSection)
+	// How it ended is never what is cut off.
+	end := l.ending(r)
+	said := trim(strings.Join(lines, "\n"), maxSection-utf8.RuneCountInString(end)-1)
+	return strings.TrimSpace(said + "\n" + end)
 }
 
 func (l Lang) decision(d workflow.Decision) string {
