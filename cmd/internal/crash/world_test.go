@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -268,13 +269,9 @@ func (w *world) run(args ...string) (string, error) {
 
 // history gathers what can be seen from outside. The bot must be running.
 func (w *world) history(l *load) (*crash.History, error) {
+	// A call is recorded before it is made, and its end after it. So what the clouds have seen is read first: whatever is
+	// there has its request in the records that are read later.
 	h := &crash.History{Attempts: l.attempts(), Direct: map[string]string{}}
-	if err := w.ask("/requests?limit=10000", &h.Stored); err != nil {
-		return nil, err
-	}
-	if err := w.ask("/audit", &h.Trail); err != nil {
-		return nil, err
-	}
 	h.Messages = w.Slack.AllMessages()
 	for _, c := range w.Slack.Channels() {
 		if c.IsIM {
@@ -293,6 +290,12 @@ func (w *world) history(l *load) (*crash.History, error) {
 			h.Applications = append(h.Applications, crash.Application{System: "warehouse", Subject: id, Applied: c.Applied})
 		}
 	}
+	if err := w.ask("/requests?limit=10000", &h.Stored); err != nil {
+		return nil, err
+	}
+	if err := w.ask("/audit", &h.Trail); err != nil {
+		return nil, err
+	}
 	return h, nil
 }
 
@@ -300,7 +303,8 @@ func (w *world) history(l *load) (*crash.History, error) {
 func (w *world) settle(l *load, limit time.Duration) (*crash.History, []crash.Violation) {
 	w.t.Helper()
 	deadline := time.Now().Add(limit)
-	for clean, wrong := 0, 0; ; {
+	wrong := map[crash.Violation]int{} // in how many looks in a row
+	for clean := 0; ; {
 		h, err := w.history(l)
 		if err != nil {
 			w.t.Fatalf("look at the requests: %v", err)
@@ -313,13 +317,15 @@ func (w *world) settle(l *load, limit time.Duration) (*crash.History, []crash.Vi
 		if len(vs) > 0 {
 			clean = 0
 		}
-		wrong++
-		if !slices.ContainsFunc(vs, final) {
-			wrong = 0
+		maps.DeleteFunc(wrong, func(v crash.Violation, _ int) bool { return !slices.Contains(vs, v) })
+		stays := false
+		for _, v := range vs {
+			wrong[v]++
+			stays = stays || final(v) && wrong[v] >= 5
 		}
 		// What is right must stay right for a while: a second post may still come. And since the history is not of one
 		// moment, what looks wrong while the bot works must stay wrong.
-		if clean == 3 || wrong == 5 || len(vs) > 0 && time.Now().After(deadline) {
+		if clean == 3 || stays || len(vs) > 0 && time.Now().After(deadline) {
 			return h, vs
 		}
 		time.Sleep(700 * time.Millisecond)
