@@ -4,7 +4,9 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o /out/countersign ./cmd/countersign \
+# docker build --build-arg COMMIT=$(git rev-parse HEAD) .
+ARG COMMIT=
+RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w -X countersign/cmd/internal/app.commit=$COMMIT" -o /out/countersign ./cmd/countersign \
  && mkdir -p /out/data
 
 FROM scratch

@@ -30,6 +30,7 @@ func Run(t *testing.T, newEngine func(t *testing.T) Engine) {
 		{"Crash", crashTests},
 		{"Replicas", replicaTests},
 		{"Model", modelTests},
+		{"Prune", pruneTests},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			for _, c := range group.tests {

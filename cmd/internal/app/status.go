@@ -39,8 +39,15 @@ func (c *Config) PolicyHash() string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// commit is set by the linker where the program is built without its repository, as an image is:
+// -ldflags "-X countersign/cmd/internal/app.commit=$(git rev-parse HEAD)".
+var commit string
+
 // Version is the commit that the program was built from.
 func Version() string {
+	if commit != "" {
+		return commit
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
