@@ -1,11 +1,10 @@
 package workflow_test
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"countersign/workflow"
 )
@@ -27,10 +26,10 @@ func FuzzApply(f *testing.F) {
 			now = now.Add(time.Duration(wait) * time.Minute)
 			c := command(r, workflow.Verbs()[int(verb)%len(workflow.Verbs())])
 			bend(&c, flavour)
-			before := clone(t, r)
+			before := text(t, r)
 			tr, err := workflow.Apply(r, c, p, now)
-			if diff := cmp.Diff(before, clone(t, r)); diff != "" {
-				t.Fatalf("%s changed what it was given (-before +after):\n%s", c.Verb, diff)
+			if after := text(t, r); after != before {
+				t.Fatalf("%s changed what it was given:\n%s\n%s", c.Verb, before, after)
 			}
 			if err != nil {
 				continue
@@ -78,4 +77,13 @@ func bend(c *workflow.Command, flavour byte) {
 		c.Already, c.ReadBack = true, true
 	default:
 	}
+}
+
+func text(t *testing.T, r workflow.Request) string {
+	t.Helper()
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }

@@ -12,7 +12,7 @@ func TestParseDuration(t *testing.T) {
 	const day = 24 * time.Hour
 	for text, want := range map[string]time.Duration{
 		"1s": time.Second, "90m": 90 * time.Minute, "24h": day, "7d": 7 * day, "1d12h": 36 * time.Hour, "1.5h": 90 * time.Minute,
-		"0.5d": 12 * time.Hour, "1d1h1m1s": day + time.Hour + time.Minute + time.Second, "0.000000003s": 3, "2.3s": 2300 * time.Millisecond,
+		"0.5d": 12 * time.Hour, "1d1h1m1s": day + time.Hour + time.Minute + time.Second, "0.000000015s": 15, "2.3s": 2300 * time.Millisecond,
 		"36500d": 36500 * day, ".5s": 500 * time.Millisecond, "0h1s": time.Second,
 	} {
 		if got, err := workflow.ParseDuration(text); err != nil || got != want {

@@ -11,6 +11,7 @@ import (
 
 	"countersign/providers/compshare/compsharefake"
 	"countersign/providers/dataarts/dataartsfake"
+	"countersign/store"
 	"countersign/workflow"
 )
 
@@ -452,6 +453,70 @@ func TestRunner_ExpiresOnce(t *testing.T) {
 	}
 }
 
+// deaf is a store that for a while does not tell what is due.
+type deaf struct {
+	*store.Store
+	from, til time.Time
+}
+
+// Due implements workflow.Store.
+func (d deaf) Due(ctx context.Context, until time.Time, after workflow.DueItem, limit int) ([]workflow.DueItem, error) {
+	if now := time.Now(); now.After(d.from) && now.Before(d.til) {
+		return nil, workflow.ErrBusy
+	}
+	return d.Store.Due(ctx, until, after, limit)
+}
+
+func TestRunner_FailingScanIsTriedAgainSoon(t *testing.T) {
+	virtual(t, func(w *world) {
+		end := time.Now().Add(24 * time.Hour)
+		w.wrap = func(s *store.Store) workflow.Store {
+			return deaf{s, end.Add(-2 * time.Second), end.Add(5 * time.Second)}
+		}
+		w.restart()
+		n := w.asks(invite(50002))
+		w.passes(24*time.Hour + 4*time.Second)
+		w.is(n, workflow.Pending)
+		w.passes(4 * time.Second)
+		w.is(n, workflow.Expired)
+	})
+}
+
+// broken is a store in which one request cannot be read.
+type broken struct {
+	*store.Store
+	number workflow.Number
+}
+
+// Load implements workflow.Store.
+func (b broken) Load(ctx context.Context, n workflow.Number) (workflow.Request, workflow.Revision, error) {
+	if n == b.number {
+		return workflow.Request{}, 0, store.ErrDamaged
+	}
+	return b.Store.Load(ctx, n)
+}
+
+func TestRunner_DamagedRequestHoldsUpNoOther(t *testing.T) {
+	virtual(t, func(w *world) {
+		bad := w.asks(invite(50002))
+		good := w.asks(invite(50006))
+		synctest.Wait()
+		w.stop()
+		w.approves(bad, good)
+		w.wrap = func(s *store.Store) workflow.Store { return broken{s, bad} }
+		w.restart()
+		w.passes(3 * time.Second)
+		w.is(good, workflow.Done)
+		if got := w.desk.shows(good); got != workflow.Done {
+			t.Errorf("the card shows %q", got)
+		}
+		w.wrap = func(s *store.Store) workflow.Store { return s }
+		w.restart()
+		w.passes(time.Second)
+		w.is(bad, workflow.Done)
+	})
+}
+
 func TestRunner_LateClickFindsItExpired(t *testing.T) {
 	virtual(t, func(w *world) {
 		n := w.asks(invite(50002))
@@ -648,8 +713,8 @@ func TestRunner_LaneThatWaitsHoldsUpNoOther(t *testing.T) {
 		elsewhere.Channel, elsewhere.Actions = "C0ELSEWHERE", []workflow.Action{workflow.Add}
 		w.engine.SetPolicy(policy(elsewhere, w.policy.Rules[0]))
 		later := &workflow.LaterError{After: 10 * time.Minute, Err: errors.New("ratelimited")}
-		w.desk.failing(func(_ workflow.EffectKind, r workflow.Request) (error, error) {
-			if r.Rule.Channel == "C0ELSEWHERE" {
+		w.desk.failing(func(k workflow.EffectKind, r workflow.Request) (error, error) {
+			if r.Rule.Channel == "C0ELSEWHERE" && k != workflow.DirectEffect {
 				return later, nil
 			}
 			return nil, nil
@@ -663,6 +728,9 @@ func TestRunner_LaneThatWaitsHoldsUpNoOther(t *testing.T) {
 		}
 		if got := w.desk.shows(slow); got != "" {
 			t.Errorf("the card that must wait shows %q", got)
+		}
+		if got := len(w.desk.notes(slow, workflow.DirectEffect, workflow.Succeed)); got != 1 {
+			t.Errorf("the requester of what waits was told %d times", got)
 		}
 		w.desk.failing(func(workflow.EffectKind, workflow.Request) (error, error) { return nil, nil })
 		w.passes(11 * time.Minute)
@@ -727,6 +795,7 @@ func TestRunner_OneCardWhenItsPostIsLost(t *testing.T) {
 		t.Run(fmt.Sprintf("Restart=%t", restart), func(t *testing.T) {
 			virtual(t, func(w *world) {
 				lost := errors.New("cut")
+				w.passes(time.Second)
 				w.desk.failing(func(workflow.EffectKind, workflow.Request) (error, error) { return nil, lost })
 				n := w.asks(invite(50002))
 				synctest.Wait()

@@ -609,3 +609,21 @@ func TestApply_PostponedEndIsNotBegun(t *testing.T) {
 	}
 	mustRefuse(t, put, begin, p, later, workflow.WrongState)
 }
+
+func TestApply_EachEffectEndsInItsOwnWay(t *testing.T) {
+	p := onePolicy()
+	pending := must(t, submitted(t, p, grant(), asker), workflow.Command{Verb: workflow.Claim, Actor: lead}, p, epoch)
+	approved := must(t, pending, approveBy(lead), p, epoch)
+	refuses := func(r workflow.Request, v workflow.Verb, kinds ...workflow.EffectKind) {
+		t.Helper()
+		for _, k := range kinds {
+			mustRefuse(t, r, workflow.Command{Verb: v, Effect: effects(r, k)[0].ID}, p, later, workflow.WrongState)
+		}
+	}
+	timers := []workflow.EffectKind{workflow.PlanEffect, workflow.CardEffect, workflow.ExpireEffect, workflow.RemindEffect}
+	refuses(pending, workflow.Told, append(timers, workflow.FadeEffect)...)
+	refuses(pending, workflow.Fade, timers...)
+	refuses(pending, workflow.Remind, workflow.CardEffect, workflow.FadeEffect)
+	refuses(approved, workflow.Told, workflow.CallEffect, workflow.CardEffect)
+	refuses(approved, workflow.GiveUp, workflow.CallEffect)
+}

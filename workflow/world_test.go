@@ -43,6 +43,7 @@ type world struct {
 	log    *slog.Logger
 	policy workflow.Policy
 	gone   string // a system that is no longer configured
+	wrap   func(*store.Store) workflow.Store
 
 	store  *store.Store
 	engine *workflow.Engine
@@ -89,7 +90,8 @@ func newWorld(t rapid.TB, path string, gpu *compsharefake.Server, studio *dataar
 	return &world{
 		t: t, path: path, gpu: gpu, studio: studio, policy: policy(r), desk: newDesk(),
 		wire: &wire{to: map[string]http.Handler{host(gpu.URL()): gpu.Handler(), host(studio.URL()): studio.Handler()}},
-		step: never, log: slog.New(slog.DiscardHandler),
+		step: never, wrap: func(s *store.Store) workflow.Store { return s },
+		log: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -127,7 +129,7 @@ func (w *world) open() {
 		w.t.Fatal(err)
 	}
 	w.engine, err = workflow.NewEngine(workflow.EngineOptions{
-		Store: w.store, Systems: w.systems(), Policy: w.policy, Now: w.now,
+		Store: w.wrap(w.store), Systems: w.systems(), Policy: w.policy, Now: w.now,
 		Owed: func(r workflow.Request) {
 			if w.runner != nil {
 				w.runner.Owed(r)
