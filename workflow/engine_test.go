@@ -268,3 +268,24 @@ func TestEngine_UndoIsARequestOfItsOwn(t *testing.T) {
 		same(t, "roles", w.rolesOf(dataartsfake.UserBob), []string{dataartsfake.RoleViewer})
 	})
 }
+
+// TestEngine_PanicInALookUpRefuses: several names are looked up at once, each in a goroutine of its own, where a panic
+// would end the process.
+func TestEngine_PanicInALookUpRefuses(t *testing.T) {
+	still(t, func(w *world) {
+		named := func(names ...string) workflow.Submission {
+			var drafts []workflow.Draft
+			for _, name := range names {
+				drafts = append(drafts, member(workflow.Add, "user:"+name, "viewer", 0))
+			}
+			return submission("", drafts...)
+		}
+		rs, err := w.engine.Submit(context.Background(), named("alice", "bob"))
+		if err != nil || rs[1].Change.Subject.ID != dataartsfake.UserBob {
+			t.Fatalf("%+v, %v", rs, err)
+		}
+		w.wire.slows(func(string) time.Duration { panic("a bug") })
+		_, err = w.engine.Submit(context.Background(), named("alice", "bob", "carol"))
+		refusalOf(t, err, workflow.Unresolved)
+	})
+}

@@ -151,7 +151,7 @@ func (w *world) systems() []workflow.System {
 		w.t.Fatal(err)
 	}
 	studio, err := dataarts.New(dataarts.Options{
-		System: "warehouse", Endpoint: w.studio.URL(), ProjectID: dataartsfake.ProjectID, InstanceID: dataartsfake.InstanceID,
+		System: "warehouse", Endpoint: w.studio.URL(), IAMEndpoint: w.studio.URL(), ProjectID: dataartsfake.ProjectID, InstanceID: dataartsfake.InstanceID,
 		AccessKey: dataartsfake.AccessKey, SecretKey: dataartsfake.SecretKey, Transport: w.wire,
 	})
 	if err != nil {
