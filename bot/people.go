@@ -16,7 +16,7 @@ import (
 const (
 	// groupAge is how old a user group's membership may be at a decision.
 	groupAge = 5 * time.Minute
-	// userAge is how old a look-up of a person may be where nothing is decided by it, or where Slack asks to wait.
+	// userAge is how old a look-up of a person may be where nothing is decided by it.
 	userAge = time.Minute
 	// lookTimeout bounds the look-ups of one act, so that it is answered within Slack's three seconds.
 	lookTimeout = 1500 * time.Millisecond
@@ -88,21 +88,17 @@ func standing(u *slack.User) workflow.Standing {
 	}
 }
 
-// user is users.info, cached. A fresh look-up falls back on the cache only where Slack asks to wait.
+// user is users.info, cached. A fresh look-up never falls back on the cache: what cannot be looked up is not believed.
 func (b *Bot) user(ctx context.Context, id string, fresh bool) (*slack.User, error) {
 	d := b.dir
 	d.mu.Lock()
 	old, have := d.users[id]
 	d.mu.Unlock()
-	recent := have && b.o.Engine.Now().Sub(old.at) < userAge
-	if recent && !fresh {
+	if have && !fresh && b.o.Engine.Now().Sub(old.at) < userAge {
 		return old.value, nil
 	}
 	u, err := b.client.GetUserInfoContext(ctx, id, slack.GetUserInfoOptionIncludeLocale(true))
 	if err != nil {
-		if recent && rateLimited(err) {
-			return old.value, nil
-		}
 		return nil, err
 	}
 	d.mu.Lock()

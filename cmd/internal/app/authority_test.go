@@ -112,6 +112,23 @@ func TestAuthority_UnreadableRefuses(t *testing.T) {
 	})
 }
 
+// What Slack said of a person a moment ago decides nothing.
+func TestAuthority_LooksAgainAtTheClick(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.types("U0LEAD", "pending")
+		r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+		click := slackfake.ClickInput{User: "U0LEAD", Channel: card.Channel, TS: card.TS, ActionID: "approve"}
+		w.Slack.Fault(slackfake.Fault{Method: "users.info", Kind: slackfake.RateLimited, RetryAfter: "1", Count: -1})
+		w.refused(click, r.Number, "Slack did not say who you are")
+		w.Slack.ClearFaults()
+		gone := w.Slack.User("U0LEAD")
+		gone.Deleted = true
+		w.Slack.SetUser(gone)
+		w.refused(click, r.Number, "deactivated")
+	})
+}
+
 func TestAuthority_UserGroupApproves(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, rig.Options{Policy: authorityPolicy})
