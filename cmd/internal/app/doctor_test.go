@@ -302,3 +302,18 @@ func TestDoctor_OtherConnections(t *testing.T) {
 	p.edit = func(s string) string { return strings.Replace(s, p.Slack.APIURL(), w.Slack.APIURL(), 1) }
 	demand(t, p.examine(t.Context()), app.Warn, "socket", "2 connections")
 }
+
+// TestDoctor_EveryLineHasItsAnchor: what --json calls help is a place in the README.
+func TestDoctor_EveryLineHasItsAnchor(t *testing.T) {
+	readme, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := newPatient(t, rig.Options{}).examine(t.Context())
+	all = append(all, newPatient(t, rig.Options{Mode: bot.HTTP}).examine(t.Context())...)
+	for _, f := range append(all, app.Finding{Help: "#doctor-chain"}, app.Finding{Help: "#doctor-requester"}) {
+		if anchor := strings.TrimPrefix(f.Help, "#"); !strings.Contains(string(readme), `id="`+anchor+`"`) {
+			t.Errorf("the README has no anchor %s, for %q", anchor, f)
+		}
+	}
+}
