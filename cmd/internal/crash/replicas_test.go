@@ -1,6 +1,7 @@
 package crash_test
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -201,12 +202,20 @@ func until(t *testing.T, what string, cond func() bool) {
 	}
 }
 
+var replicas = flag.Bool("replicas", false, "run the replicas on PostgreSQL as well: some five minutes")
+
+// wantReplicas leaves out what .ci/run has no time for.
+func wantReplicas(t *testing.T) {
+	t.Helper()
+	if !*replicas {
+		t.Skip("it takes minutes: run it with -replicas")
+	}
+}
+
 // TestReplicas_Chaos: three replicas under load, while one after the other is killed, made to stand still, and cut off
 // from the database, and the database itself is restarted. What was acknowledged is there, and was applied once.
 func TestReplicas_Chaos(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes minutes")
-	}
+	wantReplicas(t)
 	server := pgtest.New(t)
 	rs := newReplicas(t, server.DSN(t), 3)
 	for i := range rs.procs {
@@ -270,9 +279,7 @@ func TestReplicas_Chaos(t *testing.T) {
 
 // TestReplicas_Failover: the primary is killed under three replicas and its synchronous standby promoted.
 func TestReplicas_Failover(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes a minute")
-	}
+	wantReplicas(t)
 	primary := pgtest.New(t)
 	dsn := primary.DSN(t)
 	standby := primary.Standby("standby")
