@@ -202,12 +202,12 @@ func until(t *testing.T, what string, cond func() bool) {
 	}
 }
 
-var replicas = flag.Bool("replicas", false, "run the replicas on PostgreSQL as well: some five minutes")
+var withReplicas = flag.Bool("replicas", false, "run the replicas on PostgreSQL as well: some five minutes")
 
 // wantReplicas leaves out what .ci/run has no time for.
 func wantReplicas(t *testing.T) {
 	t.Helper()
-	if !*replicas {
+	if !*withReplicas {
 		t.Skip("it takes minutes: run it with -replicas")
 	}
 }
