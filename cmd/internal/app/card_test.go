@@ -2,6 +2,7 @@ package app_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -293,21 +294,26 @@ func TestCommand_Lists(t *testing.T) {
 func TestCommand_LongListsAreWhole(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, rig.Options{})
-	ids := make([]string, 45)
+	ids := make([]string, workflow.MaxWho)
 	for i := range ids {
-		ids[i] = strings.Repeat("0", 30) + string(rune('a'+i/10)) + string(rune('0'+i%10))
+		ids[i] = fmt.Sprintf("group:%032d", i+1)
 	}
-	made := numbersIn(w.types("U0REQ", "add "+strings.Join(ids, ",")+" to warehouse/"+space+" as developer"))
-	if len(made) != 45 {
-		t.Fatalf("%d numbers for 45 WHO", len(made))
+	typed := "add " + strings.Join(ids, ",") + " to warehouse/" + space + " as developer"
+	if got := w.types("U0ALICE", strings.Replace(typed, ids[0], ids[0]+",abc", 1)); numberIn(got) != 0 || !strings.Contains(got, "101") {
+		t.Errorf("101 WHO: %q, want a refusal", got)
 	}
-	for user, typed := range map[string]string{"U0REQ": "mine", "U0BOB": "pending"} {
+	made := numbersIn(w.types("U0ALICE", typed)) // in Chinese, which takes more bytes
+	if len(made) != len(ids) || w.stored() != len(ids) {
+		t.Fatalf("%d numbers and %d stored for %d WHO", len(made), w.stored(), len(ids))
+	}
+	last := made[len(made)-1]
+	for user, typed := range map[string]string{"U0ALICE": "mine", "U0BOB": "pending"} {
 		got := w.types(user, typed)
 		if strings.Count(got, "<") != strings.Count(got, ">") {
 			t.Errorf("%s: a token is cut:\n%s", typed, got)
 		}
-		if ns := numbersIn(got); len(ns) != 20 || ns[0] != made[44] {
-			t.Errorf("%s: %d numbers, want 20 from %v on:\n%s", typed, len(ns), made[44], got)
+		if ns := numbersIn(got); len(ns) != 20 || ns[0] != last {
+			t.Errorf("%s: %d numbers, want 20 from %v on:\n%s", typed, len(ns), last, got)
 		}
 	}
 }
