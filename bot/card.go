@@ -78,16 +78,11 @@ func (l Lang) does(c workflow.Change) string {
 			key += ".as"
 		}
 	}
-	s := fill4(phrases[key][l], l.subject(c.Subject), code(c.Group), code(c.System), as)
+	s := fill(phrases[key][l], l.subject(c.Subject), code(c.Group), code(c.System), as)
 	if c.Limit > 0 {
 		s = l.say("do.for", s, workflow.FormatDuration(c.Limit))
 	}
 	return s
-}
-
-// fill4 puts arguments into a phrase that need not use them all.
-func fill4(s, one, two, three, four string) string {
-	return strings.NewReplacer("%[1]s", one, "%[2]s", two, "%[3]s", three, "%[4]s", four).Replace(s)
 }
 
 func code(s string) string { return "*" + shown(s, 100) + "*" }

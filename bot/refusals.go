@@ -113,9 +113,13 @@ func (l Lang) sentence(r *workflow.Refusal) string {
 	return fill(text[l], args[0], args[1])
 }
 
-// fill puts the arguments into a sentence; they are never read as formats themselves.
-func fill(s string, one, two string) string {
-	return strings.NewReplacer("%[1]s", one, "%[2]s", two).Replace(s)
+// fill puts arguments into a phrase that need not use them all; they are never read as formats themselves.
+func fill(phrase string, args ...string) string {
+	pairs := make([]string, 0, 2*len(args))
+	for i, a := range args {
+		pairs = append(pairs, "%["+itoa(i+1)+"]s", a)
+	}
+	return strings.NewReplacer(pairs...).Replace(phrase)
 }
 
 // quoteArg shows a typed word: cut, inert, and without a number sign.

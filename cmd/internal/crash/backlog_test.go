@@ -16,7 +16,7 @@ func TestRestart_LooksOnceForManyCards(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs the real binary")
 	}
-	w := newWorld(t)
+	w := newWorld(t, "")
 	l := newLoad(w, time.Second)
 	l.groups(1)
 	w.Slack.Fault(slackfake.Fault{Method: "chat.postMessage", Kind: slackfake.ErrorCode, Code: "internal_error", Count: -1})

@@ -48,7 +48,7 @@ func TestCrash_AcknowledgedIsKept(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes two minutes")
 	}
-	w := newWorld(t)
+	w := newWorld(t, "")
 	l := newLoad(w, 800*time.Millisecond)
 	l.groups(maxJobs)
 	l.begin()
@@ -99,7 +99,7 @@ func TestCrash_OldFileIsFound(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it runs the real binary")
 	}
-	w := newWorld(t)
+	w := newWorld(t, "")
 	l := newLoad(w, 300*time.Millisecond)
 	l.groups(1000)
 	l.begin()

@@ -17,7 +17,6 @@ import (
 	"countersign/bot/slackfake"
 	"countersign/cmd/internal/app"
 	"countersign/cmd/internal/crash"
-	"countersign/cmd/internal/rig"
 	"countersign/store"
 	"countersign/store/postgres"
 	"countersign/store/postgres/pgtest"
@@ -36,33 +35,7 @@ type replicas struct {
 // newReplicas makes a world for n replicas. The first one answers what the load asks of the operators' socket.
 func newReplicas(t *testing.T, dsn string, n int) *replicas {
 	t.Helper()
-	binary, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{t: t, dir: t.TempDir(), binary: binary, ops: freeAddr(t), hook: freeAddr(t)}
-	w.http.Timeout = time.Second
-	w.Rig, err = rig.Start(rig.Options{
-		Dir: w.dir, Policy: policy, CallTimeout: callTimeout, Listen: w.hook, Ops: w.ops, Database: dsn,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.Close(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Logf("the end of the log of the processes:\n%s", w.log.tail(12_000))
-		}
-	})
-	w.Slack.SetUser(slackfake.User{ID: "U0CARA", Team: "T0HOME", Name: "cara", RealName: "Cara Chief", Locale: "en-US"})
-	for i := range requesters {
-		w.Slack.SetUser(slackfake.User{
-			ID: requester(i), Team: "T0HOME", Name: fmt.Sprint("asker", i), RealName: fmt.Sprint("Asker ", i), Locale: "en-US",
-		})
-	}
-	w.Slack.SetChannel(slackfake.Channel{ID: "C0LOAD", Name: "load", Members: askers()})
+	w := newWorld(t, dsn)
 	rs := &replicas{world: w, dsn: dsn, procs: make([]*process, n)}
 	text, err := os.ReadFile(w.ConfigFile)
 	if err != nil {

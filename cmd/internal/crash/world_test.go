@@ -77,7 +77,8 @@ var build = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-func newWorld(t *testing.T) *world {
+// newWorld makes a world whose binary keeps its requests in the database at dsn, or in a bbolt file where that is empty.
+func newWorld(t *testing.T, dsn string) *world {
 	t.Helper()
 	binary, err := build()
 	if err != nil {
@@ -87,7 +88,7 @@ func newWorld(t *testing.T) *world {
 	w.http.Transport = &http.Transport{DisableKeepAlives: true}
 	w.http.Timeout = time.Second
 	w.Rig, err = rig.Start(rig.Options{
-		Dir: w.dir, Policy: policy, CallTimeout: callTimeout, Listen: w.hook, Ops: w.ops,
+		Dir: w.dir, Policy: policy, CallTimeout: callTimeout, Listen: w.hook, Ops: w.ops, Database: dsn,
 	})
 	if err != nil {
 		t.Fatal(err)
