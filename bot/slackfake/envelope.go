@@ -150,7 +150,7 @@ func envelope(id string, d delivery, attempt int) map[string]any {
 	return out
 }
 
-// Sockets is the number of live connections that have had their hello.
+// Sockets is the number of live connections, those whose hello is just being written among them.
 func (s *Server) Sockets() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -77,44 +77,52 @@ func (s *Server) serveLink(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) runSocket(k *socket) {
 	defer func() { _ = k.conn.Close() }()
-	s.mu.Lock()
-	refuse, app := s.sock.refuse, s.st.AppID
-	if refuse == "" && len(s.sock.live) >= maxSockets {
-		refuse = "too_many_websockets"
-	}
-	n := len(s.sock.live) + 1
-	s.mu.Unlock()
+	hello, refuse := s.admit(k)
 	if refuse != "" {
 		k.disconnect(refuse)
 		return
 	}
-	_ = k.write(map[string]any{
-		"type": "hello", "num_connections": n, "connection_info": map[string]any{"app_id": app},
-		"debug_info": map[string]any{
-			"host": "slackfake", "started": time.Now().UTC().Format(time.DateTime), "build_number": 1,
-			"approximate_connection_time": 3600,
-		},
-	})
-	if !s.admit(k) {
+	if hello == nil {
 		return
 	}
 	defer s.forget(k)
+	err := k.conn.WriteJSON(hello)
+	k.mu.Unlock()
+	if err != nil {
+		return
+	}
 	go s.pingSocket(k) // ends with the socket or the server
 	s.readSocket(k)
 }
 
-// admit counts a socket among the live ones, unless the server has closed since.
-func (s *Server) admit(k *socket) bool {
+// admit counts a socket among the live ones and returns its hello, nothing if the server has closed since, or why no
+// more are taken. An admitted socket's writer is locked until the hello is written: a client that has read it is among
+// the live ones, and what is delivered meanwhile comes after it.
+func (s *Server) admit(k *socket) (hello map[string]any, refuse string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
 	case <-s.done:
-		return false
+		return nil, ""
 	default:
 	}
+	switch {
+	case s.sock.refuse != "":
+		return nil, s.sock.refuse
+	case len(s.sock.live) >= maxSockets:
+		return nil, "too_many_websockets"
+	}
+	k.mu.Lock()
+	_ = k.conn.SetWriteDeadline(time.Now().Add(2 * time.Second))
 	s.sock.live = append(s.sock.live, k)
 	s.changed()
-	return true
+	return map[string]any{
+		"type": "hello", "num_connections": len(s.sock.live), "connection_info": map[string]any{"app_id": s.st.AppID},
+		"debug_info": map[string]any{
+			"host": "slackfake", "started": time.Now().UTC().Format(time.DateTime), "build_number": 1,
+			"approximate_connection_time": 3600,
+		},
+	}, ""
 }
 
 func (s *Server) forget(k *socket) {

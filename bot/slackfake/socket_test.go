@@ -1,6 +1,7 @@
 package slackfake_test
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -72,6 +73,29 @@ func TestSocket_TenAtMost(t *testing.T) {
 	if n := s.Sockets(); n != 10 {
 		t.Errorf("%d sockets", n)
 	}
+}
+
+// Who has read the hello can be delivered to, and nothing is delivered before it.
+func TestSocket_HelloComesFirstAndCounts(t *testing.T) {
+	s := start(t, slackfake.Options{AckTimeout: 5 * time.Millisecond})
+	typing, stop := context.WithCancel(t.Context())
+	typed := make(chan struct{})
+	go func() {
+		defer close(typed)
+		for typing.Err() == nil {
+			_, _ = s.Slash(typing, slackfake.SlashInput{User: "U0REQ", Channel: "C0DATA", Command: "/access"})
+		}
+	}()
+	for range 100 {
+		conn, first := dial(t, link(t, s))
+		if n := s.Sockets(); first["type"] != "hello" || n != 1 {
+			t.Errorf("the first frame is %v, and there are %d sockets, want a hello and one", first["type"], n)
+		}
+		_ = conn.Close()
+		waitSockets(t, s, 0)
+	}
+	stop()
+	<-typed
 }
 
 func TestSocket_RefusedAtOnce(t *testing.T) {
