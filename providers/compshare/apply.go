@@ -41,7 +41,7 @@ func (p *Provider) invite(ctx context.Context, c workflow.Change, t target) work
 // only; an answer that says both yes and no is not a yes, whichever call it answers.
 func (p *Provider) mapped(a *answer, t target, out workflow.Outcome) workflow.Outcome {
 	if out.Verdict != workflow.Applied {
-		return out
+		return advised(out)
 	}
 	entries, err := a.refusals()
 	no, ours := entries[strconv.Itoa(t.company)]
@@ -58,7 +58,7 @@ func (p *Provider) mapped(a *answer, t target, out workflow.Outcome) workflow.Ou
 	}
 	bad.RequestID, bad.Fault.RequestID = out.RequestID, out.RequestID
 	bad.Fault.Text = p.keys.text(bad.Fault.Text)
-	return bad
+	return advised(bad)
 }
 
 // statuses are the operations of SetCompShareTeamRelation. Send is documented on compshare.cn only.

@@ -203,7 +203,7 @@ func TestProvider_ApplyJudgesRetCodes(t *testing.T) {
 		226601: {workflow.Refused, workflow.ClassUnverified}, 226606: {workflow.Refused, workflow.ClassUnverified},
 		160: {workflow.Refused, workflow.ClassRefused}, 161: {workflow.Refused, workflow.ClassRefused},
 		230: {workflow.Refused, workflow.ClassRefused}, 16004: {workflow.Refused, workflow.ClassRefused},
-		226607: {workflow.Refused, workflow.ClassRefused},
+		226607: {workflow.Refused, workflow.ClassRefused}, 17001: {workflow.Refused, workflow.ClassQuota},
 	}
 	s, p := fake(t, compsharefake.Quirks{})
 	for code, want := range tests {
@@ -216,6 +216,33 @@ func TestProvider_ApplyJudgesRetCodes(t *testing.T) {
 	}
 	if n, m := len(s.Calls()), len(tests); n != m {
 		t.Errorf("%d calls, want %d: something was sent again", n, m)
+	}
+}
+
+// A quota is told by its text where no code tells anything else; the verdict is the code's alone.
+func TestProvider_ApplyKnowsQuotas(t *testing.T) {
+	t.Parallel()
+	s, p := fake(t, compsharefake.Quirks{MaxMembers: 2})
+	out := mustApply(t, p, change(workflow.Invite, "50002"))
+	if f := out.Fault; out.Verdict != workflow.Refused || f == nil || f.Class != workflow.ClassQuota || f.Code != "ErrorMap 17001" {
+		t.Errorf("a full team: %+v %+v", out, out.Fault)
+	}
+	for _, tt := range []struct {
+		code  int
+		text  string
+		class workflow.Class
+	}{
+		{16009, "team member Quota exceeded", workflow.ClassQuota},
+		{16009, "团队成员配额不足", workflow.ClassQuota},
+		{16009, "not quotable", workflow.ClassRefused},
+		{299, "no right to change the quota", workflow.ClassPermission},
+		{150, "quota service down", workflow.ClassVendor},
+	} {
+		s.Fault(compsharefake.Fault{Kind: compsharefake.RetCode, RetCode: tt.code, Message: tt.text})
+		out := mustApply(t, p, change(workflow.Cancel, "50004"))
+		if out.Fault == nil || out.Fault.Class != tt.class || out.Fault.Text != tt.text || (out.Verdict == workflow.Unclear) != (tt.code == 150) {
+			t.Errorf("RetCode %d %q: %+v %+v, want %s", tt.code, tt.text, out, out.Fault, tt.class)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"countersign/workflow"
@@ -99,9 +100,23 @@ func classOf(code number) workflow.Class {
 		return workflow.ClassUnverified
 	case code == 16001: // "user already in team", the one published code of the team actions
 		return workflow.ClassState
+	case code == 17001: // "quota insufficient", the one published code of SetCompShareTeamAmount
+		return workflow.ClassQuota
 	default:
 		return workflow.ClassRefused
 	}
+}
+
+// quota is how the vendor's texts call what may be used up. It has no code for it in the answers to team actions, so
+// that the text of a refusal which no code explains decides which advice is given, and nothing else.
+var quota = regexp.MustCompile(`(?i)\bquota\b|配额`)
+
+// advised gives a refused call the class that its text names.
+func advised(out workflow.Outcome) workflow.Outcome {
+	if f := out.Fault; out.Verdict == workflow.Refused && f != nil && f.Class == workflow.ClassRefused && quota.MatchString(f.Text) {
+		f.Class = workflow.ClassQuota
+	}
+	return out
 }
 
 // cause says in our words what ended an exchange. The error's own text may hold the URL.

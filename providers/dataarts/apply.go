@@ -45,6 +45,9 @@ func (p *Provider) Apply(ctx context.Context, c workflow.Change, m workflow.Memb
 		b.fault.Class = workflow.ClassUnclear
 		return workflow.Outcome{Verdict: workflow.Unclear, Fault: b.fault, RequestID: b.fault.RequestID}
 	default:
+		if b.fault.Class == workflow.ClassRefused && quota.MatchString(b.fault.Text) {
+			b.fault.Class = workflow.ClassQuota
+		}
 		return workflow.Outcome{Verdict: workflow.Refused, Fault: b.fault, RequestID: b.fault.RequestID}
 	}
 }

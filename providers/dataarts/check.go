@@ -20,6 +20,16 @@ var presets = []workflow.RoleRef{
 
 const adminID = "r00001"
 
+// Preset is the ID of a role that every workspace has, by its name or ID in any case; any other role is returned as it is.
+func Preset(role string) string {
+	for _, p := range presets {
+		if strings.EqualFold(role, p.Name) || strings.EqualFold(role, p.ID) {
+			return p.ID
+		}
+	}
+	return role
+}
+
 // roleShape is how the ID of a role looks that is no preset.
 var roleShape = regexp.MustCompile(`^r[0-9][A-Za-z0-9_-]{0,126}$`)
 

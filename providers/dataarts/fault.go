@@ -113,6 +113,10 @@ func classOf(status int, code string) workflow.Class {
 	}
 }
 
+// quota is how the vendor's texts call what may be used up. It publishes no code for it, so that the text of a refused
+// call which neither status nor code explains decides which advice is given, and nothing else.
+var quota = regexp.MustCompile(`(?i)\bquota\b|配额`)
+
 // noWorkspaceCode is "the instance or workspace does not exist", as seen by the vendor's Terraform provider.
 const noWorkspaceCode = "DLM.4001"
 

@@ -81,6 +81,8 @@ func (s *Server) inviteOne(t *Team, company uint32, remark string) *refusal {
 	switch {
 	case r != nil && (r.Status == Pending || r.Status == Joined):
 		return &refusal{code: 16001, text: "user already in team"}
+	case s.quirks.MaxMembers > 0 && s.st.members(t.ID) >= s.quirks.MaxMembers:
+		return &refusal{code: 17001, text: "quota insufficient"}
 	case r != nil && !s.quirks.OldRows:
 		r.Status, r.Remark, r.Created, r.Sent, r.Virtual = Pending, remark, now, r.Sent+1, 0
 	default:

@@ -27,6 +27,8 @@
 //   - Agree, Reject, Cancel and Send work on a Pending relation only. Send shows in nothing that can be read; it is
 //     counted in [Relation.Sent]. [Quirks.CancelRemoves] is the reading in which Cancel on a Joined relation removes
 //     the member.
+//   - A team holds any number of companies. [Quirks.MaxMembers] bounds it, with the Code 17001, "quota insufficient",
+//     that the vendor publishes for a member's money (SetCompShareTeamAmount), as the company's entry in ErrorMap.
 //   - UpdateRemarkName works in any state and needs a RemarkName. A team whose relations include a Pending or a Joined
 //     one cannot be deleted.
 //   - VirtualCompanyId is given when the invitee agrees, counting from 60001; before that it is 0.

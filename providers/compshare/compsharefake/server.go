@@ -52,6 +52,7 @@ type Quirks struct {
 	NoSignature   bool   `json:"no_signature,omitempty"`   // signatures are not verified
 	KeepRejected  bool   `json:"keep_rejected,omitempty"`  // ListCompShareTeamJoined shows rows of every state
 	OldRows       bool   `json:"old_rows,omitempty"`       // a second invitation makes a second row; the old one stays listed
+	MaxMembers    int    `json:"max_members,omitempty"`    // how many a team may have, pending ones too; 0: no limit
 }
 
 // Server is one CompShare with its accounts and teams.

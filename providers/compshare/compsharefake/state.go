@@ -97,6 +97,16 @@ func (st *State) relation(team, company uint32) *Relation {
 	return nil
 }
 
+// members is how many companies are in a team or invited to it.
+func (st *State) members(team uint32) (n int) {
+	for _, r := range st.Relations {
+		if r.Team == team && (r.Status == Pending || r.Status == Joined) {
+			n++
+		}
+	}
+	return n
+}
+
 // join makes a relation Joined and gives it its virtual account.
 func (st *State) join(r *Relation) {
 	r.Status = Joined

@@ -14,6 +14,8 @@ type Behaviour struct {
 	OwnerAsString   bool `json:"owner_as_string,omitempty"`
 	// IAMRefused lets the IAM routes answer 403, as to a key without IAM rights.
 	IAMRefused bool `json:"iam_refused,omitempty"`
+	// MaxMembers is how many members a workspace may have; zero is any number.
+	MaxMembers int `json:"max_members,omitempty"`
 	// PageSize caps the rows of a page; zero is a hundred.
 	PageSize int `json:"page_size,omitempty"`
 }

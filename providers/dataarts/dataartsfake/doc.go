@@ -31,6 +31,8 @@
 //   - A user row's type is 0 and a group row's 1, with the group's ID in user_id.
 //   - domain_owner is a JSON bool (OwnerAsString).
 //   - Without limit, a list has ten rows; limit above a hundred is a hundred (PageSize).
+//   - A workspace holds any number of members. MaxMembers bounds it, with is_success false and a message that names the
+//     quota.
 //   - A role that the workspace does not have is refused with is_success false.
 //   - IAM's 404 names the ID that it does not know.
 //   - ShowWorkSpace and ListWorkspaceRoles answer for an unknown workspace 400 DLM.4001.

@@ -277,6 +277,11 @@ func TestServer_Switches(t *testing.T) {
 	applied(true)
 	(*owner.Body.UserIds)[0].UserName = new("owner")
 	wantError(t, 400, "DAYU.4402")(c.AddWorkSpaceUsers(owner))
+	s.SetBehaviour(fake.Behaviour{MaxMembers: 2})
+	if _, err := c.AddWorkSpaceUsers(addition(fake.UserBob, fake.RoleViewer)); err != nil {
+		t.Error(err)
+	}
+	applied(false)
 	s.SetBehaviour(fake.Behaviour{AddExisting: fake.AnswerAccept})
 	if _, err := c.AddWorkSpaceUsers(owner); err != nil {
 		t.Error(err)

@@ -124,6 +124,9 @@ func (s *Server) addUsers(c *call, _ quirks) reply {
 			return *refusal(s.st.Behaviour.AddExisting, "The user "+m.UserID+" is already in the workspace.")
 		}
 	}
+	if most := s.st.Behaviour.MaxMembers; most > 0 && len(w.Members)+len(members) > most {
+		return *refusal(AnswerFalse, "The quota of workspace members is used up.")
+	}
 	return s.write(w.ID, members, c)
 }
 
