@@ -125,7 +125,7 @@ func (b *Bot) extend(ctx context.Context, lang Lang, rest string, p slashPayload
 	if err != nil {
 		return "", err
 	}
-	return lang.made(made), nil
+	return lang.made(made, b.members(ctx)), nil
 }
 
 // submission is what a slash command submits.
@@ -154,7 +154,7 @@ func (b *Bot) ask(ctx context.Context, lang Lang, p slashPayload) (string, error
 	if err != nil {
 		return "", err
 	}
-	return lang.made(made), nil
+	return lang.made(made, b.members(ctx)), nil
 }
 
 // maxSpelled is how many requests of one command are acknowledged with all that they say; more would be longer than Slack
@@ -162,7 +162,7 @@ func (b *Bot) ask(ctx context.Context, lang Lang, p slashPayload) (string, error
 const maxSpelled = 10
 
 // made acknowledges requests that are stored, by their numbers.
-func (l Lang) made(rs []workflow.Request) string {
+func (l Lang) made(rs []workflow.Request, members func(group string) ([]string, bool)) string {
 	var lines []string
 	if len(rs) == 1 {
 		lines = append(lines, l.say("made.one", rs[0].Number, l.does(rs[0].Change), rs[0].Rule.Channel))
@@ -177,7 +177,7 @@ func (l Lang) made(rs []workflow.Request) string {
 		}
 	}
 	for _, r := range rs {
-		if !r.Rule.CouldApprove(r.Requester) {
+		if !r.Rule.CouldApprove(r.Requester, members) {
 			lines = append(lines, l.say("made.nobody"))
 			break
 		}

@@ -196,7 +196,7 @@ func (b *Bot) submitted(ctx context.Context, i interaction) any {
 	}
 	return map[string]any{"response_action": "update", "view": slack.ModalViewRequest{
 		Type: slack.VTModal, Title: plainText(lang.say("form.title")), Close: plainText(lang.say("form.close")),
-		Blocks: slack.Blocks{BlockSet: paragraphs(lang.made(made))},
+		Blocks: slack.Blocks{BlockSet: paragraphs(lang.made(made, b.members(ctx)))},
 	}}
 }
 

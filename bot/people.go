@@ -132,6 +132,14 @@ func (b *Bot) group(ctx context.Context, id string) ([]string, error) {
 	return members, nil
 }
 
+// members says who is in a user group, if Slack tells.
+func (b *Bot) members(ctx context.Context) func(group string) ([]string, bool) {
+	return func(id string) ([]string, bool) {
+		users, err := b.group(ctx, id)
+		return users, err == nil
+	}
+}
+
 func rateLimited(err error) bool {
 	if _, ok := errors.AsType[*slack.RateLimitedError](err); ok {
 		return true

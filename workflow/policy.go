@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -217,23 +218,48 @@ func (r Rule) places(user string, groups []string) []int {
 	return is
 }
 
-// CouldApprove reports whether somebody other than the requester is named by every entry, as far as that can be told
-// without reading user groups.
-func (r Rule) CouldApprove(requester Person) bool {
-	for _, a := range r.Approvers {
-		others := 0
-		for _, id := range a.AnyOf {
-			if IsUserGroup(id) {
-				others = a.Count
-			} else if id != requester.User {
-				others++
-			}
+// CouldApprove reports whether people other than the requester could fill every place of the rule, one person to one
+// place. Members says who is in a user group; of one that it does not know, and of every one where it is nil, there are
+// taken to be enough.
+func (r Rule) CouldApprove(requester Person, members func(group string) ([]string, bool)) bool {
+	var everybody []Decision
+	named := map[string]int{}
+	approval := func(user, group string) {
+		i, known := named[user]
+		if !known {
+			i = len(everybody)
+			named[user] = i
+			everybody = append(everybody, Decision{By: Person{User: user}, Approve: true})
 		}
-		if others < a.Count {
-			return false
+		everybody[i].Groups = append(everybody[i].Groups, group)
+	}
+	for _, id := range r.approverIDs() {
+		if !IsUserGroup(id) {
+			approval(id, "")
+			continue
+		}
+		users, known := []string(nil), false
+		if members != nil {
+			users, known = members(id)
+		}
+		for i := 0; !known && i < r.Needed(); i++ {
+			approval(id+"?"+strconv.Itoa(i), id) // somebody in it
+		}
+		for _, u := range users {
+			approval(u, id)
 		}
 	}
-	return len(r.Approvers) > 0
+	return r.met(requester, everybody)
+}
+
+// approverIDs are the people and user groups that the rule's entries name, each once.
+func (r Rule) approverIDs() []string {
+	var ids []string
+	for _, a := range r.Approvers {
+		ids = append(ids, a.AnyOf...)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // Missing says, for each entry of the request's rule, how many approvals it still lacks.

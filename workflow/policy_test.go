@@ -355,19 +355,36 @@ func best(r workflow.Rule, groups map[string][]string, people []string) int {
 }
 
 func TestRule_CouldApprove(t *testing.T) {
+	members := func(id string) ([]string, bool) {
+		users, known := map[string][]string{
+			"S0TEAM": {"U0ASKER", "U0LEAD"}, "S0ASKER": {"U0ASKER"}, "S0EMPTY": {},
+		}[id]
+		return users, known
+	}
 	for _, c := range []struct {
-		approvers []workflow.Approvers
-		want      bool
+		approvers   []workflow.Approvers
+		want, blind bool // with user groups known, and not
 	}{
-		{[]workflow.Approvers{anyOf(1, "U0ASKER")}, false},
-		{[]workflow.Approvers{anyOf(1, "U0ASKER", "U0LEAD")}, true},
-		{[]workflow.Approvers{anyOf(2, "U0ASKER", "U0LEAD")}, false},
-		{[]workflow.Approvers{anyOf(2, "U0ASKER", "S0TEAM")}, true},
-		{[]workflow.Approvers{anyOf(1, "U0LEAD"), anyOf(1, "U0ASKER")}, false},
-		{nil, false},
+		{[]workflow.Approvers{anyOf(1, "U0ASKER")}, false, false},
+		{[]workflow.Approvers{anyOf(1, "U0ASKER", "U0LEAD")}, true, true},
+		{[]workflow.Approvers{anyOf(2, "U0ASKER", "U0LEAD")}, false, false},
+		{[]workflow.Approvers{anyOf(2, "U0ASKER", "S0TEAM")}, false, true},
+		{[]workflow.Approvers{anyOf(1, "S0TEAM")}, true, true},
+		{[]workflow.Approvers{anyOf(2, "S0TEAM")}, false, true},
+		{[]workflow.Approvers{anyOf(1, "S0ASKER")}, false, true},
+		{[]workflow.Approvers{anyOf(1, "S0EMPTY")}, false, true},
+		{[]workflow.Approvers{anyOf(2, "S0LOST")}, true, true},
+		{[]workflow.Approvers{anyOf(1, "U0LEAD"), anyOf(1, "U0ASKER")}, false, false},
+		{[]workflow.Approvers{anyOf(1, "U0LEAD"), anyOf(1, "U0LEAD", "U0ASKER")}, false, false}, // one person, two places
+		{[]workflow.Approvers{anyOf(1, "U0LEAD"), anyOf(1, "U0LEAD", "U0BOB")}, true, true},
+		{[]workflow.Approvers{anyOf(1, "U0LEAD"), anyOf(1, "S0TEAM")}, false, true},
+		{nil, false, false},
 	} {
-		if got := rule(c.approvers...).CouldApprove(asker.Person); got != c.want {
+		if got := rule(c.approvers...).CouldApprove(asker.Person, members); got != c.want {
 			t.Errorf("%v: %t, want %t", c.approvers, got, c.want)
+		}
+		if got := rule(c.approvers...).CouldApprove(asker.Person, nil); got != c.blind {
+			t.Errorf("%v, groups unknown: %t, want %t", c.approvers, got, c.blind)
 		}
 	}
 }

@@ -153,6 +153,7 @@ func (c *Config) read(r *reader, root ast.Node) {
 		return
 	}
 	r.list(policy, "policy", func(n ast.Node) { c.readRule(r, n) })
+	c.warnOfRules()
 }
 
 func (c *Config) warn(format string, args ...any) {
@@ -169,12 +170,15 @@ func oneOf(r *reader, n ast.Node, path string, known ...string) string {
 
 var commandName = regexp.MustCompile(`^/[a-z0-9_-]{1,31}$`)
 
+// IsCommandName reports whether Slack takes s for the name of a slash command.
+func IsCommandName(s string) bool { return commandName.MatchString(s) }
+
 func (c *Config) readSlack(r *reader, n ast.Node) {
 	s := &c.Slack
 	r.mapping(n, "slack", fields{
 		"mode": func(n ast.Node) { s.Mode = bot.Mode(oneOf(r, n, "slack.mode", string(bot.Socket), string(bot.HTTP))) },
 		"command": func(n ast.Node) {
-			if s.Command = r.text(n, "slack.command"); !commandName.MatchString(s.Command) {
+			if s.Command = r.text(n, "slack.command"); !IsCommandName(s.Command) {
 				r.fail(n, "slack.command", "%q is no command name: a slash and up to 31 of a-z, 0-9, _ and -", s.Command)
 			}
 		},

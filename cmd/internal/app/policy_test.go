@@ -1,0 +1,209 @@
+package app_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"countersign/bot/slackfake"
+	"countersign/cmd/internal/app"
+	"countersign/cmd/internal/rig"
+	"countersign/workflow"
+)
+
+// alonePolicy has rules under which one person alone could approve, by name, by user group and by both.
+const alonePolicy = `
+  - {name: by name, groups: ["1003"], requesters: ["*"], channel: C0APPROVALS, approvers: [{any_of: [U0LEAD]}]}
+  - {name: by user group, groups: ["1004"], requesters: ["*"], channel: C0APPROVALS, approvers: [{any_of: [S0SOLO]}]}
+  - {name: two places, groups: ["1005"], requesters: ["*"], channel: C0APPROVALS, approvers: [{any_of: [U0BOB]}, {any_of: [S0SOLO, U0BOB]}]}
+  - {name: enough, groups: ["1001"], requesters: ["*"], channel: C0APPROVALS, approvers: [{any_of: [S0GPU]}]}
+`
+
+func TestPolicy_TellsWhoAloneCouldApprove(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, rig.Options{Policy: alonePolicy}, func(t *testing.T, w *world) {
+		w.Slack.SetUserGroup(slackfake.UserGroup{ID: "S0SOLO", Handle: "solo", Name: "Solo", Users: []string{"U0LEAD"}})
+		const told = "Nobody but you could approve this"
+		for _, c := range []struct {
+			user, group string
+			want        bool
+		}{
+			{"U0LEAD", "1003", true},
+			{"U0LEAD", "1004", true},
+			{"U0LEAD", "1005", true}, // U0BOB would have to fill both places
+			{"U0LEAD", "1001", false},
+			{"U0REQ", "1003", false},
+			{"U0REQ", "1004", false},
+			{"U0REQ", "1005", false},
+		} {
+			answer := w.types(c.user, "invite 50002 to gpu-lab/"+c.group)
+			if n := numberIn(answer); n == 0 || strings.Contains(answer, told) != c.want {
+				t.Errorf("%s asks in %s: answered %q, told so: want %t", c.user, c.group, answer, c.want)
+			}
+		}
+		v := w.opens("U0LEAD")
+		ack, err := w.Slack.Submit(t.Context(), slackfake.SubmitInput{User: "U0LEAD", ViewID: v.ID, Values: fill(
+			"system", "gpu-lab", "group", "1004", "action", "invite", "who", "50006")})
+		if err != nil || !ack.OK() {
+			t.Fatalf("submit: %v %s", err, ack.Err)
+		}
+		done, _ := w.Slack.View("U0LEAD")
+		if said := strings.Join(slackfake.BlockTexts(done.Blocks), " "); !strings.Contains(said, told) {
+			t.Errorf("the form says %q, want %q in it", said, told)
+		}
+	})
+}
+
+// reload writes another policy and takes it as SIGHUP does.
+func (w *world) reload(from, to string) {
+	w.t.Helper()
+	src, err := os.ReadFile(w.ConfigFile)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	changed := strings.Replace(string(src), from, to, 1)
+	if changed == string(src) {
+		w.t.Fatalf("the configuration does not have %q", from)
+	}
+	if err := os.WriteFile(w.ConfigFile, []byte(changed), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.app.Reload(w.t.Context(), "signal"); err != nil {
+		w.t.Fatalf("reload: %v", err)
+	}
+}
+
+// A request is judged by the rule that it was made under and by the one that is now, whichever is stricter.
+func TestPolicy_ChangedPolicyIsTheStricterOfTwo(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, rig.Options{Policy: `
+  - {name: teams, systems: [gpu-lab], requesters: ["*"], channel: C0APPROVALS, approvers: [{any_of: [U0LEAD, U0BOB]}]}
+`}, func(t *testing.T, w *world) {
+		old, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+		if old.Rule.Name != "teams" || len(old.Rule.Hash()) < 16 {
+			t.Errorf("the rule is kept as %q %q", old.Rule.Name, old.Rule.Hash())
+		}
+		w.reload("any_of: [U0LEAD, U0BOB]", "any_of: [U0LEAD, U0ALICE], count: 2")
+		fresh, freshCard := w.asks("U0REQ", "invite 50006 to gpu-lab/1001")
+		if fresh.Rule.Hash() == old.Rule.Hash() {
+			t.Error("the changed rule has the hash of the old one")
+		}
+		// Bob was an approver and is none; Alice is one and was none.
+		for user, want := range map[string]string{"U0BOB": "您不是此申请的审批人", "U0ALICE": "您不是此申请的审批人"} {
+			w.refused(slackfake.ClickInput{User: user, Channel: card.Channel, TS: card.TS, ActionID: "approve"}, old.Number, want)
+		}
+		// Lena was and is one; alone she was enough, and is not.
+		w.clicks("U0LEAD", card, "approve")
+		w.eventually("her approval counts", func() bool { return len(w.request(old.Number).Decisions) == 1 })
+		if got := w.request(old.Number).State; got != workflow.Pending {
+			t.Errorf("state %s after one of the two approvals that are needed now, want pending", got)
+		}
+		w.clicks("U0LEAD", freshCard, "approve")
+		w.clicks("U0ALICE", freshCard, "approve")
+		w.becomes(fresh.Number, workflow.Done)
+
+		// Once more lenient: the two that the request was made under are still needed.
+		two, twoCard := w.asks("U0REQ", "invite 50007 to gpu-lab/1001")
+		w.reload("any_of: [U0LEAD, U0ALICE], count: 2", "any_of: [U0LEAD, U0ALICE, U0BOB]")
+		w.clicks("U0LEAD", twoCard, "approve")
+		w.eventually("her approval counts", func() bool { return len(w.request(two.Number).Decisions) == 1 })
+		if got := w.request(two.Number).State; got != workflow.Pending {
+			t.Errorf("state %s after one of the two approvals that it was made under, want pending", got)
+		}
+		w.refused(slackfake.ClickInput{User: "U0BOB", Channel: twoCard.Channel, TS: twoCard.TS, ActionID: "approve"}, two.Number, "您不是此申请的审批人")
+		w.clicks("U0ALICE", twoCard, "approve")
+		w.becomes(two.Number, workflow.Done)
+
+		// No rule at all any more: nobody decides, and the requester can still withdraw.
+		w.reload("systems: [gpu-lab], requesters", "systems: [warehouse], requesters")
+		w.refused(slackfake.ClickInput{User: "U0LEAD", Channel: card.Channel, TS: card.TS, ActionID: "deny"}, old.Number, "No rule of the policy lets you ask")
+		w.types("U0REQ", "withdraw "+old.Number.String())
+		w.becomes(old.Number, workflow.Withdrawn)
+	})
+}
+
+func TestConfig_WarnsOfRules(t *testing.T) {
+	const systems = "systems: [{name: gpu-lab, provider: compshare, region: r}, {name: warehouse, provider: dataarts, region: cn-north-4, project_id: 0833a5736980d53b0f22c0102ffcbfc0}]\npolicy:\n"
+	const tail = ", channel: C0A, approvers: [{any_of: [U0LEAD, U0BOB]}]}"
+	for name, c := range map[string]struct {
+		rules string
+		want  []string
+	}{
+		"Fine": {`  - {name: a, systems: [gpu-lab], requesters: ["*"]` + tail, nil},
+		"TwoEntriesOnePerson": {
+			`  - {name: a, systems: [gpu-lab], requesters: ["*"], channel: C0A, approvers: [{any_of: [U0LEAD]}, {any_of: [U0LEAD]}]}`,
+			[]string{`rule "a": nobody could ever approve`},
+		},
+		"ThreePlacesTwoPeople": {
+			`  - {name: a, systems: [gpu-lab], requesters: ["*"], channel: C0A, approvers: [{any_of: [U0LEAD, U0BOB]}, {any_of: [U0BOB, U0LEAD], count: 2}]}`,
+			[]string{"it needs 3 different people"},
+		},
+		"UserGroupMayHoldEnough": {
+			`  - {name: a, systems: [gpu-lab], requesters: ["*"], channel: C0A, approvers: [{any_of: [U0LEAD]}, {any_of: [U0LEAD, S0GPU], count: 3}]}`, nil,
+		},
+		"RequesterAlone": {
+			`  - {name: a, systems: [gpu-lab], requesters: [U0LEAD, U0REQ], channel: C0A, approvers: [{any_of: [U0LEAD]}]}`,
+			[]string{`rule "a": nobody could approve what U0LEAD would ask for`},
+		},
+		"ShadowedByOne": {
+			`  - {name: all, systems: [gpu-lab], requesters: ["*"]` + tail + "\n" +
+				`  - {name: late, systems: [gpu-lab], groups: ["1001"], actions: [invite], requesters: [U0REQ]` + tail,
+			[]string{`rule "late": it never decides anything, since "all", which come first`},
+		},
+		"ShadowedByTwo": {
+			`  - {name: invites, actions: [invite, resend, cancel], requesters: ["*"]` + tail + "\n" +
+				`  - {name: others, actions: [rename, accept, reject], requesters: ["*"]` + tail + "\n" +
+				`  - {name: late, systems: [gpu-lab], requesters: ["*"]` + tail,
+			[]string{`rule "late": it never decides anything, since "invites", "others"`},
+		},
+		"ShadowedByRoleOfAnotherName": {
+			`  - {name: admins, systems: [warehouse], roles: [r00001], requesters: [U0REQ]` + tail + "\n" +
+				`  - {name: late, systems: [warehouse], roles: [Admin], requesters: [U0REQ]` + tail,
+			[]string{`rule "late": it never decides anything`},
+		},
+		"NotShadowed": {
+			`  - {name: one, systems: [gpu-lab], groups: ["1001"], requesters: ["*"]` + tail + "\n" +
+				`  - {name: two, systems: [gpu-lab], requesters: [U0REQ, S0GPU]` + tail + "\n" +
+				`  - {name: three, systems: [gpu-lab], requesters: [U0REQ, U0ALICE]` + tail + "\n" +
+				`  - {name: four, systems: [warehouse], roles: [viewer], requesters: ["*"]` + tail + "\n" +
+				`  - {name: five, systems: [warehouse], actions: [drop-role, remove], requesters: ["*"]` + tail,
+			nil,
+		},
+		"NobodyIsNoShadow": {
+			`  - {name: nobody, systems: [gpu-lab], requesters: []` + tail + "\n" + `  - {name: all, systems: [gpu-lab], requesters: ["*"]` + tail,
+			[]string{`rule "nobody": it names no requesters`},
+		},
+		"NoSuchAction":                   {`  - {name: a, systems: [gpu-lab], actions: [add], requesters: ["*"]` + tail, []string{"no system that it is for has such an action"}},
+		"NoRolesThere":                   {`  - {name: a, systems: [gpu-lab], roles: [admin], requesters: ["*"]` + tail, []string{"no system that it is for has such an action"}},
+		"WideOpen":                       {`  - {name: a, requesters: ["*"]` + tail, []string{`rule "a": it is wide open: every full member may ask for any action`}},
+		"NamedRequestersAreNotEverybody": {`  - {name: a, requesters: [U0REQ, S0GPU]` + tail, nil},
+		"AdminForEverybody": {
+			`  - {name: a, systems: [warehouse], requesters: ["*"]` + tail,
+			[]string{`rule "a": it is wide open: every full member may ask for the role admin in any workspace of warehouse`},
+		},
+		"AdminByTwo": {
+			`  - {name: a, systems: [warehouse], requesters: ["*"], channel: C0A, approvers: [{any_of: [U0LEAD, U0BOB], count: 2}]}`, nil,
+		},
+		"AdminHasItsOwnRule": {
+			`  - {name: admins, systems: [warehouse], roles: [admin], requesters: ["*"], channel: C0A, approvers: [{any_of: [U0LEAD, U0BOB], count: 2}]}` + "\n" +
+				`  - {name: a, systems: [warehouse], requesters: ["*"]` + tail,
+			nil,
+		},
+		"AdminOnlyTaken": {`  - {name: a, systems: [warehouse], actions: [drop-role, remove], requesters: ["*"]` + tail, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, err := app.ParseConfig("f.yaml", []byte(systems+c.rules+"\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(cfg.Warnings) != len(c.want) {
+				t.Fatalf("warnings %q, want %d", cfg.Warnings, len(c.want))
+			}
+			for i, want := range c.want {
+				if !strings.Contains(cfg.Warnings[i], want) {
+					t.Errorf("warned %q, want %q in it", cfg.Warnings[i], want)
+				}
+			}
+		})
+	}
+}
