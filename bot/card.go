@@ -15,10 +15,13 @@ import (
 const (
 	actApprove = "approve"
 	actDeny    = "deny"
-	actRetry   = "retry"
-	actLook    = "look"
-	actDone    = "mark_done"
-	actNot     = "mark_not"
+
+	actApproveNote = "approve_note" // opens a form for a note, then approves
+
+	actRetry = "retry"
+	actLook  = "look"
+	actDone  = "mark_done"
+	actNot   = "mark_not"
 
 	actUndo  = "undo"
 	actClaim = "claim"
@@ -318,8 +321,8 @@ func (l Lang) buttons(r workflow.Request) []slack.BlockElement {
 	switch {
 	case r.State == workflow.Pending:
 		return []slack.BlockElement{
-			button(actApprove, "button.approve", slack.StylePrimary), button(actDeny, "button.deny", slack.StyleDanger),
-			button(actClaim, "button.claim", ""),
+			button(actApprove, "button.approve", slack.StylePrimary), button(actApproveNote, "button.approve_note", ""),
+			button(actDeny, "button.deny", slack.StyleDanger), button(actClaim, "button.claim", ""),
 		}
 	case r.MayUndo():
 		return []slack.BlockElement{button(actUndo, "button.undo", "")}

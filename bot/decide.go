@@ -13,7 +13,7 @@ import (
 	"countersign/workflow"
 )
 
-// clicks maps a card's buttons to commands. Deny is not among them: it opens a form first.
+// clicks maps a card's buttons to commands; those that open a form first are in worded.
 var clicks = map[string]workflow.Verb{
 	actApprove: workflow.Approve,
 	actRetry:   workflow.Retry,
@@ -26,10 +26,35 @@ var clicks = map[string]workflow.Verb{
 	actWithdraw: workflow.Withdraw,
 }
 
+// The forms that ask for a person's words before they decide: why not, or a note to an approval. Each has one input.
 const (
-	denyForm  = "deny"
-	denyInput = "reason"
+	denyForm    = "deny"
+	denyInput   = "reason"
+	approveForm = "approve"
+	noteInput   = "note"
 )
+
+// worded are the buttons that open such a form, and what the form does.
+var worded = map[string]wordForm{
+	actDeny:        {denyForm, denyInput, workflow.Deny},
+	actApproveNote: {approveForm, noteInput, workflow.Approve},
+}
+
+// wordForm is one such form. Its phrases in the catalogue begin with form. and its callback_id.
+type wordForm struct {
+	callbackID, input string
+	verb              workflow.Verb
+}
+
+// wordFormOf is the form with a callback_id.
+func wordFormOf(v *view) (wordForm, bool) {
+	for _, f := range worded {
+		if v != nil && v.CallbackID == f.callbackID {
+			return f, true
+		}
+	}
+	return wordForm{}, false
+}
 
 // cardWait is how long a click waits for its card's ts to be recorded: a person may click before the post's answer has
 // come back.
@@ -45,10 +70,10 @@ func (b *Bot) interact(ctx context.Context, i interaction) any {
 			b.click(ctx, i, a)
 		}
 	case "view_submission":
-		switch {
-		case i.View != nil && i.View.CallbackID == denyForm:
-			return b.denied(ctx, i)
-		case i.View != nil && i.View.CallbackID == requestForm:
+		if f, ok := wordFormOf(i.View); ok {
+			return b.decideInWords(ctx, i, f)
+		}
+		if i.View != nil && i.View.CallbackID == requestForm {
 			return b.submitted(ctx, i)
 		}
 	case "block_suggestion":
@@ -78,7 +103,7 @@ func (b *Bot) click(ctx context.Context, i interaction, a blockAction) {
 		return
 	}
 	verb, ok := clicks[a.ActionID]
-	if !ok && a.ActionID != actDeny {
+	if _, opens := worded[a.ActionID]; !ok && !opens {
 		return // a link: nothing was asked
 	}
 	err := b.decide(ctx, i, a, verb)
@@ -102,12 +127,12 @@ func (b *Bot) decide(ctx context.Context, i interaction, a blockAction, verb wor
 	}
 	channel, ts := i.place()
 	cmd := workflow.Command{Verb: verb, Actor: b.actor(ctx, i.person(), true), Via: strings.TrimSpace("slack " + channel + " " + ts)}
-	if a.ActionID == actDeny {
-		cmd.Verb = workflow.Deny
+	if f, opens := worded[a.ActionID]; opens {
+		cmd.Verb = f.verb
 		if err := b.o.Engine.Try(ctx, n, cmd); err != nil {
 			return err
 		}
-		return b.openDeny(ctx, i, n)
+		return b.openWords(ctx, i, n, f)
 	}
 	_, err = b.o.Engine.Do(ctx, n, cmd)
 	return err
@@ -156,51 +181,55 @@ func (b *Bot) carded(ctx context.Context, n workflow.Number) (workflow.Request, 
 	}
 }
 
-// openDeny opens the form that asks for the reason (https://docs.slack.dev/reference/methods/views.open). It carries the
+// openWords opens the form that asks for words (https://docs.slack.dev/reference/methods/views.open). It carries the
 // request's number; authority is judged again when it is submitted.
-func (b *Bot) openDeny(ctx context.Context, i interaction, n workflow.Number) error {
-	lang := b.langOf(ctx, i.User.ID)
-	input := slack.NewPlainTextInputBlockElement(nil, denyInput)
-	input.Multiline, input.MaxLength = true, workflow.MaxReason
-	modal := slack.ModalViewRequest{
-		Type: slack.VTModal, CallbackID: denyForm, PrivateMetadata: n.String(),
-		Title:  plainText(cut(lang.say("form.deny.title", n), 24)),
-		Submit: plainText(lang.say("form.deny.submit")), Close: plainText(lang.say("form.cancel")),
-		Blocks: slack.Blocks{BlockSet: []slack.Block{
-			slack.NewInputBlock(denyInput, plainText(lang.say("form.deny.label")), nil, input),
-		}},
-	}
-	if _, err := b.client.OpenViewContext(ctx, i.TriggerID, modal); err != nil {
-		b.o.Logger.Warn("the form for a denial could not be opened", "request", uint64(n), "error", err)
+func (b *Bot) openWords(ctx context.Context, i interaction, n workflow.Number, f wordForm) error {
+	if _, err := b.client.OpenViewContext(ctx, i.TriggerID, b.langOf(ctx, i.User.ID).words(n, f)); err != nil {
+		b.o.Logger.Warn("the form for a decision could not be opened", "request", uint64(n), "verb", string(f.verb), "error", err)
 		return workflow.Refuse(workflow.NoForm)
 	}
 	return nil
 }
 
-// denied takes the submitted form. A refusal stands at its field, where only the person who submitted it reads it.
-func (b *Bot) denied(ctx context.Context, i interaction) any {
+func (l Lang) words(n workflow.Number, f wordForm) slack.ModalViewRequest {
+	key := "form." + f.callbackID
+	input := slack.NewPlainTextInputBlockElement(nil, f.input)
+	input.Multiline, input.MaxLength = true, workflow.MaxReason
+	return slack.ModalViewRequest{
+		Type: slack.VTModal, CallbackID: f.callbackID, PrivateMetadata: n.String(),
+		Title:  plainText(cut(l.say(key+".title", n), 24)),
+		Submit: plainText(l.say(key + ".submit")), Close: plainText(l.say("form.cancel")),
+		Blocks: slack.Blocks{BlockSet: []slack.Block{
+			slack.NewInputBlock(f.input, plainText(l.say(key+".label")), nil, input),
+		}},
+	}
+}
+
+// decideInWords takes the submitted form and decides as a click does. A refusal stands at its field, where only the
+// person who submitted it reads it.
+func (b *Bot) decideInWords(ctx context.Context, i interaction, f wordForm) any {
 	lang := b.langOf(ctx, i.User.ID)
 	n, ref := number(i.View.PrivateMetadata)
-	reason := strings.TrimSpace(i.View.input(denyInput))
-	if ref == nil && reason == "" {
-		return fieldError(denyInput, lang.say("form.deny.empty"))
+	words := strings.TrimSpace(i.View.input(f.input))
+	if ref == nil && words == "" {
+		return fieldError(f.input, lang.say("form."+f.callbackID+".empty"))
 	}
 	var err error
 	if ref != nil {
 		err = ref
 	} else {
 		actor := b.actor(ctx, i.person(), true)
-		_, err = b.o.Engine.Do(ctx, n, workflow.Command{Verb: workflow.Deny, Actor: actor, Reason: cut(reason, workflow.MaxReason), Via: "slack form"})
+		_, err = b.o.Engine.Do(ctx, n, workflow.Command{Verb: f.verb, Actor: actor, Reason: cut(words, workflow.MaxReason), Via: "slack form"})
 	}
 	if err == nil {
 		return nil
 	}
 	refused := refusalOf(err)
-	b.refused(Attempt{By: i.person(), Verb: actDeny, Request: n, Via: "slack form"}, refused)
+	b.refused(Attempt{By: i.person(), Verb: f.callbackID, Request: n, Via: "slack form"}, refused)
 	if refused.Kind == workflow.NotRecorded {
-		b.o.Logger.Error("a denial could not be carried out", "user", i.User.ID, "error", err)
+		b.o.Logger.Error("a decision could not be carried out", "user", i.User.ID, "verb", string(f.verb), "error", err)
 	}
-	return fieldError(denyInput, strings.ReplaceAll(lang.sayRefusal(refused), "*", ""))
+	return fieldError(f.input, strings.ReplaceAll(lang.sayRefusal(refused), "*", ""))
 }
 
 // fieldError acknowledges a form by showing an error at a field

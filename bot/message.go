@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -39,10 +40,13 @@ func (l Lang) direct(r workflow.Request, e workflow.Effect) string {
 		if r.State == workflow.Pending {
 			more = l.say("dm.approve.more", needed-lack, needed)
 		}
+		if d, ok := decided(r, e); ok && d.Reason != "" {
+			more = l.say("dm.approve.note", shown(d.Reason, 500)) + " " + more
+		}
 		return l.say("dm.approve", who(e.By), r.Number, what, more)
 	case workflow.Deny:
 		s := l.say("dm.deny", who(e.By), r.Number, what)
-		if d := r.Decisions[len(r.Decisions)-1]; d.Reason != "" {
+		if d, ok := decided(r, e); ok && d.Reason != "" {
 			s += " " + l.say("dm.deny.reason", shown(d.Reason, 500))
 		}
 		return s
@@ -55,6 +59,17 @@ func (l Lang) direct(r workflow.Request, e workflow.Effect) string {
 	default:
 		return l.say("dm.result", r.Number, what, l.ending(r))
 	}
+}
+
+// decided is the decision that an effect tells of: approvals may have followed, or have been voided, before it is told.
+func decided(r workflow.Request, e workflow.Effect) (workflow.Decision, bool) {
+	all := slices.Concat(r.Voided, r.Decisions)
+	for _, d := range slices.Backward(all) {
+		if d.By == e.By && d.Approve == (e.About == workflow.Approve) {
+			return d, true
+		}
+	}
+	return workflow.Decision{}, false
 }
 
 // ends is when the call that ends a timed membership is due.

@@ -119,10 +119,11 @@ func (r Request) Effect(id uint64) (Effect, bool) {
 
 // Decision is one person's approve or deny.
 type Decision struct {
-	By      Person    `json:"by"`
-	Approve bool      `json:"approve"`
-	Reason  string    `json:"reason,omitempty"`
-	At      time.Time `json:"at"`
+	By      Person `json:"by"`
+	Approve bool   `json:"approve"`
+	// Reason is what the person said with it: why not, or a note to an approval. It is untrusted.
+	Reason string    `json:"reason,omitempty"`
+	At     time.Time `json:"at"`
 	// Groups are the user groups that the person was in at the click, of those that the policy names.
 	Groups []string `json:"groups,omitempty"`
 }
