@@ -22,7 +22,7 @@ type reply struct {
 	Type   string        `json:"response_type"`
 	Text   string        `json:"text"`
 	Blocks []slack.Block `json:"blocks,omitempty"`
-	// Replace is sent as false: a click's answer never takes the place of the card.
+	// Replace puts the answer in the place of the message that was clicked; a card is never replaced so.
 	Replace bool `json:"replace_original"`
 }
 

@@ -204,6 +204,9 @@ var phrases = map[string][languages]string{
 	"home.mine.none":    {"You have asked for nothing yet.", "您还没有申请。"},
 	"home.decided":      {"Decided lately", "最近的决定"},
 	"home.decided.none": {"Nothing was decided lately.", "最近没有决定。"},
+	"withdraw.title":    {"Withdraw request %[1]s?", "撤回申请 %[1]s？"},
+	"withdraw.text":     {"Nobody can decide it any more then. If you need it after all, ask anew.", "撤回后无法再审批；如仍需要请重新申请。"},
+	"withdraw.keep":     {"Keep it", "保留"},
 	"button.withdraw":   {"Withdraw", "撤回"},
 
 	// Help.
@@ -215,6 +218,7 @@ var phrases = map[string][languages]string{
 
 	// Private answers.
 	"made.one":            {"Recorded as #%[1]s: %[2]s. It waits for approval in <#%[3]s>; you will hear from me here.", "已登记为 #%[1]s：%[2]s。正在 <#%[3]s> 等待审批，结果会私信通知您。"},
+	"made.now":            {"#%[1]s is *%[2]s*: %[3]s.", "#%[1]s 当前状态 *%[2]s*：%[3]s。"},
 	"made.many":           {"Recorded, each decided on its own:", "已登记，逐项审批："},
 	"made.line":           {"• #%[1]s: %[2]s", "• #%[1]s：%[2]s"},
 	"made.nobody":         {"Nobody but you could approve this under the present rule; ask an operator to name another approver.", "按当前规则，除您之外没有人可以审批；请联系运维人员增加审批人。"},

@@ -15,25 +15,23 @@ func (b *Bot) command(ctx context.Context, p slashPayload) *reply {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	lang := b.langOf(ctx, p.UserID)
-	text, err := b.obey(ctx, lang, p)
+	rep, err := b.obey(ctx, lang, p)
 	if err != nil {
 		ref := refusalOf(err)
 		b.refused(Attempt{By: p.person(), Verb: "command", Via: "slack " + p.ChannelID}, ref)
 		if ref.Kind == workflow.NotRecorded || ref.Kind == workflow.Busy {
 			b.o.Logger.Error("a command could not be carried out", "user", p.UserID, "error", err)
 		}
-		text = lang.sayRefusal(ref)
+		text := lang.sayRefusal(ref)
 		if ref.Kind.OfWords() && ref.Kind != workflow.BadAction && !isList(firstWord(p.Text)) {
 			b.offerForm(ctx, lang, p)
 		}
 		if hint := b.hint(lang, p.Text, ref.Kind); hint != "" {
 			text += "\n" + hint
 		}
+		rep = private(text)
 	}
-	if text == "" {
-		return nil
-	}
-	return private(text)
+	return rep
 }
 
 // offerForm opens the form filled in with what a refused command got right, beside the answer, which does not wait for
@@ -51,10 +49,11 @@ func (b *Bot) offerForm(ctx context.Context, lang Lang, p slashPayload) {
 	})
 }
 
-// obey sorts commands into those about requests that exist, and those that ask for a change.
-func (b *Bot) obey(ctx context.Context, lang Lang, p slashPayload) (string, error) {
+// obey sorts commands into those about requests that exist, and those that ask for a change. It returns no reply where a
+// form was opened.
+func (b *Bot) obey(ctx context.Context, lang Lang, p slashPayload) (*reply, error) {
 	if ref := clean(p.Text); ref != nil {
-		return "", ref
+		return nil, ref
 	}
 	verb, rest, _ := strings.Cut(strings.TrimSpace(p.Text), " ")
 	verb, rest = strings.ToLower(verb), strings.TrimSpace(rest)
@@ -62,70 +61,80 @@ func (b *Bot) obey(ctx context.Context, lang Lang, p slashPayload) (string, erro
 	case "":
 		a := b.actor(ctx, p.person(), false)
 		if ref := b.o.Engine.Policy().Vet(a); ref != nil {
-			return "", ref
+			return nil, ref
 		}
 		if err := b.openForm(ctx, lang, p.TriggerID, a, filled{}); err != nil {
 			b.o.Logger.Warn("the form could not be opened", "user", p.UserID, "error", err)
-			return b.help(ctx, lang, p), nil
+			return private(b.help(ctx, lang, p)), nil
 		}
-		return "", nil
+		return nil, nil
 	case "help":
-		return b.help(ctx, lang, p), nil
-	case listMembers, listGroups, listRoles:
-		return b.lists(ctx, lang, verb, rest, p)
-	case "mine", "pending", "show", "withdraw":
-		actor := b.actor(ctx, p.person(), verb == "withdraw")
-		if ref := b.o.Engine.Policy().Vet(actor); ref != nil {
-			return "", ref
-		}
-		switch verb {
-		case "mine":
-			return b.mine(ctx, lang, actor)
-		case "pending":
-			return b.pending(ctx, lang, actor)
-		case "show":
-			return b.show(ctx, lang, actor, rest)
-		default:
-			return b.withdraw(ctx, lang, actor, rest, p)
-		}
+		return private(b.help(ctx, lang, p)), nil
 	case "extend":
 		return b.extend(ctx, lang, rest, p)
+	case listMembers, listGroups, listRoles, "mine", "pending", "show", "withdraw":
+		text, err := b.tell(ctx, lang, verb, rest, p)
+		if err != nil {
+			return nil, err
+		}
+		return private(text), nil
 	default:
 		return b.ask(ctx, lang, p)
 	}
 }
 
+// tell carries out the commands that are answered with words alone.
+func (b *Bot) tell(ctx context.Context, lang Lang, verb, rest string, p slashPayload) (string, error) {
+	if isList(verb) {
+		return b.lists(ctx, lang, verb, rest, p)
+	}
+	actor := b.actor(ctx, p.person(), verb == "withdraw")
+	if ref := b.o.Engine.Policy().Vet(actor); ref != nil {
+		return "", ref
+	}
+	switch verb {
+	case "mine":
+		return b.mine(ctx, lang, actor)
+	case "pending":
+		return b.pending(ctx, lang, actor)
+	case "show":
+		return b.show(ctx, lang, actor, rest)
+	default:
+		return b.withdraw(ctx, lang, actor, rest, p)
+	}
+}
+
 // extend asks anew for a timed membership: extend 42 for 7d because free text.
-func (b *Bot) extend(ctx context.Context, lang Lang, rest string, p slashPayload) (string, error) {
+func (b *Bot) extend(ctx context.Context, lang Lang, rest string, p slashPayload) (*reply, error) {
 	arg, more, _ := strings.Cut(rest, " ")
 	n, ref := number(arg)
 	if ref != nil {
-		return "", ref
+		return nil, ref
 	}
 	parts := &parser{s: scanner{more}, have: map[string]bool{}}
 	for {
 		t, ok, ref := parts.s.next()
 		switch {
 		case ref != nil:
-			return "", ref
+			return nil, ref
 		case ok && !t.is("for", "because"):
-			return "", workflow.Refuse(workflow.UnexpectedWord, plain(t.text))
+			return nil, workflow.Refuse(workflow.UnexpectedWord, plain(t.text))
 		case ok:
 			if ref := parts.part(t); ref != nil {
-				return "", ref
+				return nil, ref
 			}
 			continue
 		}
 		break
 	}
 	if parts.ask.limit == 0 {
-		return "", workflow.Refuse(workflow.BadDuration, "")
+		return nil, workflow.Refuse(workflow.BadDuration, "")
 	}
 	made, err := b.o.Engine.Extend(ctx, n, parts.ask.limit, b.submission(ctx, p, nil, parts.ask.reason))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return lang.made(made, b.members(ctx)), nil
+	return b.made(ctx, lang, made), nil
 }
 
 // submission is what a slash command submits.
@@ -138,51 +147,23 @@ func (b *Bot) submission(ctx context.Context, p slashPayload, drafts []workflow.
 }
 
 // ask makes requests of a typed command.
-func (b *Bot) ask(ctx context.Context, lang Lang, p slashPayload) (string, error) {
+func (b *Bot) ask(ctx context.Context, lang Lang, p slashPayload) (*reply, error) {
 	if ref := b.knownAction(p.Text); ref != nil {
-		return "", ref
+		return nil, ref
 	}
 	a, ref := parseAsk(p.Text)
 	if ref != nil {
-		return "", ref
+		return nil, ref
 	}
 	drafts, ref := b.drafts(a)
 	if ref != nil {
-		return "", ref
+		return nil, ref
 	}
 	made, err := b.o.Engine.Submit(ctx, b.submission(ctx, p, drafts, a.reason))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return lang.made(made, b.members(ctx)), nil
-}
-
-// maxSpelled is how many requests of one command are acknowledged with all that they say; more would be longer than Slack
-// takes.
-const maxSpelled = 10
-
-// made acknowledges requests that are stored, by their numbers.
-func (l Lang) made(rs []workflow.Request, members func(group string) ([]string, bool)) string {
-	var lines []string
-	if len(rs) == 1 {
-		lines = append(lines, l.say("made.one", rs[0].Number, l.does(rs[0].Change), rs[0].Rule.Channel))
-	} else {
-		lines = append(lines, l.say("made.many"))
-		for _, r := range rs {
-			what := l.does(r.Change)
-			if len(rs) > maxSpelled { // the typed command says the rest
-				what = l.subject(r.Change.Subject)
-			}
-			lines = append(lines, l.say("made.line", r.Number, what))
-		}
-	}
-	for _, r := range rs {
-		if !r.Rule.CouldApprove(r.Requester, members) {
-			lines = append(lines, l.say("made.nobody"))
-			break
-		}
-	}
-	return strings.Join(lines, "\n")
+	return b.made(ctx, lang, made), nil
 }
 
 const listed = 20 // requests in one private list

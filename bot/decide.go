@@ -107,6 +107,9 @@ func (b *Bot) click(ctx context.Context, i interaction, a blockAction) {
 		return // a link: nothing was asked
 	}
 	err := b.decide(ctx, i, a, verb)
+	if verb == workflow.Withdraw {
+		b.aside("repair", func() { b.repair(ctx, i, a) })
+	}
 	if err == nil {
 		return
 	}
@@ -139,6 +142,7 @@ func (b *Bot) decide(ctx context.Context, i interaction, a blockAction, verb wor
 }
 
 // clicked returns the request that a button belongs to, if the button is on the request's card or on the clicker's Home.
+// Only the requester withdraws, from whichever of their private messages they like.
 func (b *Bot) clicked(ctx context.Context, i interaction, a blockAction) (workflow.Number, error) {
 	v, err := strconv.ParseUint(a.Value, 10, 63)
 	n := workflow.Number(v)
@@ -146,7 +150,7 @@ func (b *Bot) clicked(ctx context.Context, i interaction, a blockAction) (workfl
 	if err != nil || v == 0 || n.String() != a.Value || a.BlockID != block && !strings.HasPrefix(a.BlockID, block+":") {
 		return 0, workflow.Refuse(workflow.NotHere)
 	}
-	if i.Container.Type == "view" && i.View != nil && i.View.Type == "home" {
+	if a.ActionID == actWithdraw || i.Container.Type == "view" && i.View != nil && i.View.Type == "home" {
 		return n, nil
 	}
 	channel, ts := i.place()

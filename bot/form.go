@@ -194,10 +194,7 @@ func (b *Bot) submitted(ctx context.Context, i interaction) any {
 		}
 		return fieldError(fieldOf(*i.View, ref.Kind), strings.ReplaceAll(lang.sayRefusal(ref), "*", ""))
 	}
-	return map[string]any{"response_action": "update", "view": slack.ModalViewRequest{
-		Type: slack.VTModal, Title: plainText(lang.say("form.title")), Close: plainText(lang.say("form.close")),
-		Blocks: slack.Blocks{BlockSet: paragraphs(lang.made(made, b.members(ctx)))},
-	}}
+	return map[string]any{"response_action": "update", "view": lang.madeForm(b.made(ctx, lang, made))}
 }
 
 func (b *Bot) submitForm(ctx context.Context, i interaction, f filled) ([]workflow.Request, error) {

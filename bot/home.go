@@ -173,5 +173,5 @@ func (l Lang) homeButtons(r workflow.Request, a workflow.Actor) []slack.BlockEle
 	if r.State != workflow.Pending {
 		return nil
 	}
-	return []slack.BlockElement{slack.NewButtonBlockElement(actWithdraw, r.Number.String(), plainText(l.say("button.withdraw")))}
+	return []slack.BlockElement{l.withdrawButton(r.Number)}
 }

@@ -82,12 +82,13 @@ func ends(r workflow.Request) time.Time {
 	return r.Updated
 }
 
-// notice is a message of one paragraph: blocks, so that Slack makes no links in it, and the text for notifications.
-func notice(s string) []slack.MsgOption {
+// notice is a message of one paragraph: blocks, so that Slack makes no links in it, and the text for notifications. More
+// blocks may follow.
+func notice(s string, more ...slack.Block) []slack.MsgOption {
 	s = strings.TrimSpace(s)
+	blocks := append([]slack.Block{slack.NewSectionBlock(mrkdwn(trim(s, maxSection)), nil, nil)}, more...)
 	return []slack.MsgOption{
-		slack.MsgOptionText(trim(s, maxText), false),
-		slack.MsgOptionBlocks(slack.NewSectionBlock(mrkdwn(trim(s, maxSection)), nil, nil)),
+		slack.MsgOptionText(trim(s, maxText), false), slack.MsgOptionBlocks(blocks...),
 		slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
 	}
 }

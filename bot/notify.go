@@ -109,7 +109,7 @@ func (b *Bot) tellDirect(ctx context.Context, r workflow.Request, e workflow.Eff
 		}
 	}
 	lang := b.langOf(ctx, e.To.User)
-	opts := append(notice(lang.direct(r, e)), marked(r, e.ID))
+	opts := append(notice(lang.direct(r, e), lang.mayWithdraw(r, e)...), marked(r, e.ID))
 	return b.post(ctx, e.To.User, opts...)
 }
 
