@@ -55,24 +55,6 @@ func (d *Doctor) Identity(ctx context.Context) (Identity, error) {
 	return id, nil
 }
 
-// Place is what Slack says of a channel.
-type Place struct {
-	Name string
-	// Member: the bot is in it. Outside: people of other organisations are in it, or are invited.
-	Member, Archived, Outside bool
-}
-
-// Place looks a channel up (https://docs.slack.dev/reference/methods/conversations.info).
-func (d *Doctor) Place(ctx context.Context, channel string) (Place, error) {
-	ch, err := d.client.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel})
-	if err != nil {
-		return Place{}, err
-	}
-	return Place{
-		Name: ch.Name, Member: ch.IsMember, Archived: ch.IsArchived, Outside: ch.IsExtShared || ch.IsPendingExtShared,
-	}, nil
-}
-
 // Account is what Slack says of a person.
 type Account struct {
 	Name, Team string

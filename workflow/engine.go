@@ -207,7 +207,7 @@ func ruleFor(p Policy, c Change, a Actor) (Rule, *Refusal) {
 	if rule.MaxDuration > 0 && c.Limit > rule.MaxDuration {
 		return Rule{}, Refuse(LongDuration, FormatDuration(c.Limit), FormatDuration(rule.MaxDuration))
 	}
-	return rule, nil
+	return rule, p.private(rule)
 }
 
 // check makes changes of drafts, or one refusal that names every draft that is bad; some may have been refused before.

@@ -19,6 +19,9 @@ type Policy struct {
 	Rules []Rule
 	// Teams are the Slack workspaces whose members may act. Empty: nobody.
 	Teams []string
+	// Shared are the channels that people of another organisation read, though they must not: nothing is asked for or
+	// decided whose cards are there.
+	Shared []string
 }
 
 // Rule is one rule of a policy. A list that is empty matches anything, except Requesters and Approvers, which then match
@@ -203,6 +206,22 @@ func (p Policy) MayDecide(r Request, a Actor) *Refusal {
 			return Refuse(Unverified)
 		}
 		return Refuse(NotApprover)
+	}
+	return nil
+}
+
+// mayDecideNow is MayDecide, and refuses as long as people of another organisation read the request's card.
+func (p Policy) mayDecideNow(r Request, a Actor) *Refusal {
+	if ref := p.MayDecide(r, a); ref != nil {
+		return ref
+	}
+	return p.private(r.Rule)
+}
+
+// private refuses a rule whose channel people of another organisation read.
+func (p Policy) private(r Rule) *Refusal {
+	if slices.Contains(p.Shared, r.Channel) {
+		return Refuse(SharedChannel, r.Channel)
 	}
 	return nil
 }

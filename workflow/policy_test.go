@@ -288,6 +288,29 @@ func TestPolicy_ChangedPolicyIsTheStricterOfTwo(t *testing.T) {
 
 // TestRule_MatchingIsAsGoodAsBruteForce: whatever the order of the clicks, a request is approved as soon as different
 // people could fill all places, and a click is refused only if it brings that no nearer.
+func TestPolicy_SharedChannelRefuses(t *testing.T) {
+	p := onePolicy()
+	r := submitted(t, p, grant(), asker)
+	p.Shared = []string{"C0ELSE", r.Rule.Channel}
+	for _, s := range situations(t, onePolicy()) {
+		for _, v := range byPeople {
+			cmd := command(s.r, v)
+			if _, err := workflow.Apply(s.r, cmd, onePolicy(), later); err != nil {
+				continue
+			}
+			if v == workflow.Withdraw || v == workflow.Submit {
+				must(t, s.r, cmd, p, later)
+				continue
+			}
+			mustRefuse(t, s.r, cmd, p, later, workflow.SharedChannel)
+		}
+	}
+	mustRefuse(t, r, approveBy(actor("U0NOBODY")), p, epoch, workflow.NotApprover) // who may not is told that
+	must(t, r, workflow.Command{Verb: workflow.Expire}, p, r.Expires)
+	p.Shared = p.Shared[:1]
+	must(t, r, approveBy(lead), p, epoch)
+}
+
 func TestRule_MatchingIsAsGoodAsBruteForce(t *testing.T) {
 	people := []string{"U0", "U1", "U2", "U3", "U4", "U5"}
 	groups := map[string][]string{"S0": {"U0", "U1", "U2"}, "S1": {"U2", "U3"}, "S2": {"U4", "U5", "U0"}}

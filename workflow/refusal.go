@@ -63,10 +63,12 @@ const (
 	Guest        Kind = "guest"
 	Stranger     Kind = "stranger"   // a member of another workspace
 	Unverified   Kind = "unverified" // the look-up of the person failed: refused, nothing changed
-	NotTimed     Kind = "not_timed"  // the request gave no membership that ends by itself
-	NoForm       Kind = "no_form"    // the form could not be opened
-	NotRecorded  Kind = "not_recorded"
-	Busy         Kind = "busy"
+	// SharedChannel is that people of another organisation read the rule's channel; Args: channel.
+	SharedChannel Kind = "shared_channel"
+	NotTimed      Kind = "not_timed" // the request gave no membership that ends by itself
+	NoForm        Kind = "no_form"   // the form could not be opened
+	NotRecorded   Kind = "not_recorded"
+	Busy          Kind = "busy"
 )
 
 // Refusal says that something was not done and why. It changed nothing.

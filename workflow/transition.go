@@ -207,10 +207,10 @@ func judge(r Request, c Command, p Policy, now time.Time) *Refusal {
 			return Refuse(NotRequester)
 		}
 	case approver:
-		return p.MayDecide(r, c.Actor)
+		return p.mayDecideNow(r, c.Actor)
 	case party:
 		if c.Actor.Person != r.Requester {
-			return p.MayDecide(r, c.Actor)
+			return p.mayDecideNow(r, c.Actor)
 		}
 	case bot, member:
 	}

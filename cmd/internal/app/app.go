@@ -64,6 +64,7 @@ type App struct {
 	inForce   atomic.Pointer[Config] // whose policy and people are in force
 	reloading sync.Mutex
 	policy    sync.Mutex // held while the policy in force is changed
+	channels  channels
 	// When the head of the audit trail was last due and claimed, and posted; the witness's own.
 	claimed, witnessed time.Time
 
@@ -107,7 +108,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 func (a *App) openStore(ctx context.Context) (err error) {
 	opts := store.Options{Now: a.o.Now, Logger: a.log, OnCommit: a.metrics.commit}
 	a.metrics.watchEngine(a.cfg.Store.Engine())
-	a.kv, a.store, err = openStore(ctx, a.cfg.Store, a.o.Env, a.elsewhere, opts)
+	a.kv, a.store, err = openStore(ctx, a.cfg.Store, a.o.Env, false, a.elsewhere, opts)
 	return err
 }
 
@@ -241,6 +242,7 @@ func (a *App) Run(ctx context.Context) error {
 	group.Go(func() error { return a.reloads(live) })
 	group.Go(func() error { return a.recordAttempts(live) })
 	group.Go(func() error { return a.witness(live) })
+	group.Go(func() error { return a.watchChannels(live) })
 	err := group.Wait()
 	return errors.Join(quietly(ctx, err), a.close())
 }
@@ -250,6 +252,9 @@ func (a *App) receive(ctx context.Context) error {
 	team, err := a.bot.Connect(ctx)
 	if err != nil {
 		return quietly(ctx, err)
+	}
+	if shared := a.lookAtChannels(ctx, a.cfg.Rules); len(shared) > 0 {
+		return misconfigured("%s", sharedSentence(shared))
 	}
 	a.setPolicy(func(p *workflow.Policy) {
 		if len(p.Teams) == 0 {

@@ -50,6 +50,8 @@ type SlackConfig struct {
 	APIURL  string
 	Listen  string
 	TeamIDs []string
+	// SharedChannels are the rules' channels that may be shared with other organisations.
+	SharedChannels []string
 }
 
 // OpsConfig is where operators look.
@@ -192,6 +194,11 @@ func (c *Config) readSlack(r *reader, n ast.Node) {
 		"team_ids": func(n ast.Node) {
 			r.list(n, "slack.team_ids", func(n ast.Node) {
 				s.TeamIDs = append(s.TeamIDs, readID(r, n, "slack.team_ids", "TE", "a workspace ID, as in T0ACME"))
+			})
+		},
+		"shared_channels": func(n ast.Node) {
+			r.list(n, "slack.shared_channels", func(n ast.Node) {
+				s.SharedChannels = append(s.SharedChannels, readID(r, n, "slack.shared_channels", "CG", "a channel ID, as in C0APPROVALS"))
 			})
 		},
 	})

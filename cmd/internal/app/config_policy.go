@@ -13,6 +13,9 @@ import (
 // warnOfRules warns of rules that nobody could approve under, that never decide, or that are wide open. User groups are
 // not known here: they are taken to hold enough people. doctor asks Slack.
 func (c *Config) warnOfRules() {
+	for _, id := range c.Slack.SharedChannels {
+		c.warn("slack.shared_channels: %s may be shared with another organisation, whose people then read every card there; they decide nothing", id)
+	}
 	for i, r := range c.Rules {
 		c.warnImpossible(r)
 		c.warnShadowed(i)

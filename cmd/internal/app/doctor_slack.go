@@ -196,11 +196,14 @@ func (d *doctor) channel(ctx context.Context, id string) {
 		d.fail(name, err.Error(), mendOf(err))
 	case p.Archived:
 		d.fail(name, "#"+p.Name+" is archived", "unarchive it, or name another")
-	case p.Outside:
+	case p.Outside && !d.cfg.allowsShared(id):
 		d.fail(name, "#"+p.Name+" is shared with another organisation, or about to be: strangers would read requests and see buttons",
-			"use a channel of this workspace alone")
+			"use a channel of this workspace alone, or name this one in slack.shared_channels")
 	case !p.Member:
 		d.fail(name, "the bot is not in #"+p.Name, invite)
+	case p.Outside:
+		d.warn(name, "#"+p.Name+" is shared with another organisation, or about to be, which slack.shared_channels allows: strangers read its cards",
+			"use a channel of this workspace alone")
 	default:
 		d.ok(name, "the bot is in #%s, and nobody from outside", p.Name)
 	}

@@ -189,6 +189,9 @@ func TestDoctor_BreaksEachLine(t *testing.T) {
 		{"bot not in the channel", "", replace("C0APPROVALS", "C0GENERAL"), app.Fail, "channel C0GENERAL", "not in #general"},
 		{"channel archived", "", replace("C0APPROVALS", "C0ARCHIVED"), app.Fail, "channel C0ARCHIVED", "archived"},
 		{"channel shared outside", "", replace("C0APPROVALS", "C0SHARED"), app.Fail, "channel C0SHARED", "another organisation"},
+		{"channel shared outside, allowed", "", func(p *patient) {
+			p.edit = strings.NewReplacer("C0APPROVALS", "C0SHARED", "slack:\n", "slack:\n  shared_channels: [C0SHARED]\n").Replace
+		}, app.Warn, "channel C0SHARED", "which slack.shared_channels allows"},
 		{"audit channel", "", replace("locale:", "audit: {channel: C0GENERAL}\nlocale:"), app.Fail, "channel C0GENERAL", "not in #general"},
 		{"no such approver", "", replace("U0LEAD", "U0NOBODY"), app.Fail, "approver U0NOBODY", "no such person"},
 		{"approver deactivated", "", lead(func(u *slackfake.User) { u.Deleted = true }), app.Fail, "approver U0LEAD", "deactivated"},

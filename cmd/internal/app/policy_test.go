@@ -1,9 +1,10 @@
 package app_test
 
 import (
-	"os"
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"countersign/bot/slackfake"
 	"countersign/cmd/internal/app"
@@ -57,17 +58,7 @@ func TestPolicy_TellsWhoAloneCouldApprove(t *testing.T) {
 // reload writes another policy and takes it as SIGHUP does.
 func (w *world) reload(from, to string) {
 	w.t.Helper()
-	src, err := os.ReadFile(w.ConfigFile)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	changed := strings.Replace(string(src), from, to, 1)
-	if changed == string(src) {
-		w.t.Fatalf("the configuration does not have %q", from)
-	}
-	if err := os.WriteFile(w.ConfigFile, []byte(changed), 0o600); err != nil {
-		w.t.Fatal(err)
-	}
+	w.edits(from, to)
 	if err := w.app.Reload(w.t.Context(), "signal"); err != nil {
 		w.t.Fatalf("reload: %v", err)
 	}
@@ -205,5 +196,118 @@ func TestConfig_WarnsOfRules(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// share makes an approvals channel one that people of another organisation are in, or will be.
+func (w *world) share(edit func(*slackfake.Channel)) {
+	ch := slackfake.Channel{ID: rig.Channel, Name: "approvals", Members: []string{"U0BOT", "U0REQ", "U0LEAD", "U0ALICE", "U0BOB"}}
+	edit(&ch)
+	w.Slack.SetChannel(ch)
+}
+
+func TestSharedChannel_RefusesToStart(t *testing.T) {
+	t.Parallel()
+	for name, edit := range map[string]func(*slackfake.Channel){
+		"shared":                        func(c *slackfake.Channel) { c.IsExtShared = true },
+		"invited":                       func(c *slackfake.Channel) { c.IsPendingExtShared = true },
+		"shared in a way not told":      func(c *slackfake.Channel) { c.IsShared = true },
+		"private, shared":               func(c *slackfake.Channel) { c.IsPrivate, c.IsExtShared = true, true },
+		"allowed is another, not these": func(c *slackfake.Channel) { c.IsExtShared = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newRig(t, rig.Options{})
+			w.share(edit)
+			if strings.HasPrefix(name, "allowed") {
+				w.edits("slack:\n", "slack:\n  shared_channels: [C0DATA]\n")
+			}
+			a := w.builds(app.Options{})
+			err := a.Run(t.Context())
+			if err == nil || !strings.Contains(err.Error(), "C0APPROVALS is shared with another organisation") || !strings.Contains(err.Error(), "slack.shared_channels") {
+				t.Errorf("Run: %v, want a refusal with the mend", err)
+			}
+			if _, ok := errors.AsType[*app.ConfigError](err); !ok {
+				t.Errorf("Run: %T, want one that exits 2", err)
+			}
+		})
+	}
+	t.Run("allowed by name", func(t *testing.T) {
+		t.Parallel()
+		inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+			w.stop()
+			w.share(func(c *slackfake.Channel) { c.IsExtShared = true })
+			w.edits("slack:\n", "slack:\n  shared_channels: [C0APPROVALS]\n")
+			w.start()
+			r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+			w.refused(slackfake.ClickInput{User: "U0OUT", Channel: card.Channel, TS: card.TS, ActionID: "approve"}, r.Number, "another workspace")
+			w.clicks("U0LEAD", card, "approve")
+			w.becomes(r.Number, workflow.Done)
+		})
+	})
+}
+
+// Slack that does not answer at the start holds nothing up; it is asked again, and what it then says is in force.
+func TestSharedChannel_FoundOutLater(t *testing.T) {
+	t.Parallel()
+	w := newRig(t, rig.Options{})
+	clock := &pushed{}
+	w.Slack.Fault(slackfake.Fault{Method: "conversations.info", Kind: slackfake.ErrorCode, Code: "internal_error", Count: -1})
+	w.startWith(app.Options{Now: clock.now})
+	r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+	w.share(func(c *slackfake.Channel) { c.IsExtShared = true })
+	w.Slack.ClearFaults()
+	clock.push(2 * time.Minute)
+	w.eventually("the bot knows that the channel is shared", func() bool { return len(w.app.Engine().Policy().Shared) == 1 })
+
+	click := slackfake.ClickInput{User: "U0LEAD", Channel: card.Channel, TS: card.TS, ActionID: "approve"}
+	w.refused(click, r.Number, "shared with another organisation")
+	if got := w.types("U0REQ", "invite 50006 to gpu-lab/1001"); numberIn(got) != 0 || !strings.Contains(got, "`slack.shared_channels`") {
+		t.Errorf("asking is answered %q, want a refusal with the mend", got)
+	}
+	// What Slack said last holds as long as it says nothing.
+	w.Slack.Fault(slackfake.Fault{Method: "conversations.info", Kind: slackfake.Status500HTML, Count: -1})
+	if err := w.app.Reload(t.Context(), "signal"); err == nil {
+		t.Error("the policy is taken anew, though it has not changed")
+	}
+	w.refused(click, r.Number, "shared with another organisation")
+	w.Slack.ClearFaults()
+
+	w.share(func(*slackfake.Channel) {})
+	clock.push(5 * time.Minute)
+	w.eventually("the channel is private again", func() bool { return len(w.app.Engine().Policy().Shared) == 0 })
+	w.clicks("U0LEAD", card, "approve")
+	w.becomes(r.Number, workflow.Done)
+}
+
+func TestSharedChannel_RefusesTheReload(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, rig.Options{})
+	w.edits("channel: C0APPROVALS", "channel: C0SHARED")
+	err := w.app.Reload(t.Context(), "signal")
+	if err == nil || !strings.Contains(err.Error(), "C0SHARED is shared with another organisation") {
+		t.Errorf("Reload: %v, want a refusal", err)
+	}
+	r, _ := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+	if r.Rule.Channel != rig.Channel {
+		t.Errorf("the rule in force posts to %s", r.Rule.Channel)
+	}
+}
+
+func TestConfig_SharedChannels(t *testing.T) {
+	const rest = "systems: [{name: gpu-lab, provider: compshare}]\npolicy: [{name: a, requesters: [\"*\"], groups: [\"1\"], channel: C0A, approvers: [{any_of: [U0LEAD, U0BOB]}]}]\n"
+	cfg, err := app.ParseConfig("f.yaml", []byte("slack: {shared_channels: [C0A, G0B]}\n"+rest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cfg.Warnings) != 2 || !strings.Contains(cfg.Warnings[0], "slack.shared_channels: C0A may be shared") {
+		t.Errorf("warnings %q, want one for each", cfg.Warnings)
+	}
+	for bad, want := range map[string]string{
+		"C0A": "a list is needed", "[U0LEAD]": `"U0LEAD" is not a channel ID`, "[general]": "is not a channel ID", "[{a: b}]": "a text is needed",
+	} {
+		if _, err := app.ParseConfig("f.yaml", []byte("slack: {shared_channels: "+bad+"}\n"+rest)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", bad, err, want)
+		}
 	}
 }

@@ -62,6 +62,12 @@ func (a *App) Reload(ctx context.Context, via string) error {
 	if err == nil {
 		err = fixed(a.cfg, cfg)
 	}
+	var shared []string
+	if err == nil {
+		if shared = a.lookAtChannels(ctx, cfg.Rules); len(shared) > 0 && cfg.PolicyHash() != old.PolicyHash() {
+			err = errors.New(sharedSentence(shared))
+		}
+	}
 	switch {
 	case err != nil:
 		a.metrics.reloads.WithLabelValues("refused").Inc()
@@ -71,6 +77,7 @@ func (a *App) Reload(ctx context.Context, via string) error {
 		}
 		return err
 	case cfg.PolicyHash() == old.PolicyHash():
+		a.closeChannels(shared)
 		a.metrics.reloads.WithLabelValues("unchanged").Inc()
 		a.log.Info("policy and people are as they were", "policy", old.PolicyHash(), "via", via)
 		return errUnchanged
@@ -84,7 +91,7 @@ func (a *App) Reload(ctx context.Context, via string) error {
 	for _, w := range cfg.Warnings {
 		a.log.Warn("the configuration allows what is probably not meant", "warning", w)
 	}
-	a.setPolicy(func(p *workflow.Policy) { p.Rules = cfg.Rules })
+	a.setPolicy(func(p *workflow.Policy) { p.Rules, p.Shared = cfg.Rules, nil })
 	a.bot.SetPeople(cfg.People)
 	a.inForce.Store(cfg)
 	a.metrics.reloads.WithLabelValues("taken").Inc()
