@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"countersign/bot"
+	"countersign/cmd/internal/app"
 )
 
 // manifest prints the Slack app manifest (https://docs.slack.dev/reference/app-manifest).
@@ -23,12 +24,12 @@ func manifest(_ context.Context, io streams, args []string) error {
 	if *mode != "socket" && *mode != "http" {
 		return usageError{fmt.Errorf("--mode: %q is neither socket nor http", *mode)}
 	}
-	if !strings.HasPrefix(*name, "/") || len(*name) < 2 || len(*name) > 32 || strings.ContainsAny(*name, " \t") {
-		return usageError{fmt.Errorf("--command: %q is no command name", *name)}
+	if !app.IsCommandName(*name) {
+		return usageError{fmt.Errorf("--command: %q is no command name: a slash and up to 31 of a-z, 0-9, _ and -", *name)}
 	}
 	u, err := url.Parse(*base)
-	if *mode == "http" && (err != nil || u.Scheme != "https" || u.Host == "") {
-		return usageError{errors.New("--url: http mode needs the https address at which Slack reaches this server")}
+	if *mode == "http" && (err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "") {
+		return usageError{errors.New("--url: http mode needs the https address at which Slack reaches this server, as in https://bot.example.com")}
 	}
 	m := appManifest(*mode == "http", strings.TrimSuffix(*base, "/"), *name)
 	if err := printJSON(io.out, m); err != nil {

@@ -10,7 +10,7 @@ import (
 
 // migrate moves the database from one engine to another.
 func migrate(ctx context.Context, io streams, args []string) error {
-	fs, _ := flags("migrate")
+	fs := newFlags("migrate")
 	from := fs.String("from", "", "the `database` that there is: bolt:FILE, or postgres ($"+app.DatabaseEnv+"), or postgres:NAME of another variable")
 	to := fs.String("to", "", "the `database` that is to be, which must be empty, or hold what a run that was cut off has left")
 	if err := parseNone(fs, args); err != nil {

@@ -52,6 +52,9 @@ func requests(ctx context.Context, io streams, args []string) error {
 	default:
 		return usageError{errors.New("it is either list, or show with one number")}
 	}
+	if *limit < 1 {
+		return usageError{fmt.Errorf("--limit: %d are none: at least 1 is needed", *limit)}
+	}
 	c, err := connect(ctx, io, *config)
 	if err != nil {
 		return err

@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,15 +24,24 @@ import (
 	"countersign/bot/slackfake"
 	"countersign/cmd/internal/app"
 	"countersign/cmd/internal/rig"
+	"countersign/store"
+	"countersign/store/bolt"
+	"countersign/store/postgres/pgtest"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"countersign": main})
+	testscript.Main(withServers{m}, map[string]func(){"countersign": main})
 }
+
+// withServers ends the database servers after the tests.
+type withServers struct{ m *testing.M }
+
+// Run runs the tests.
+func (w withServers) Run() int { return pgtest.Main(w.m) }
 
 // TestScript runs the product as people do. Besides what testscript knows, a script may say:
 //
-//	rig [socket|http]             emulators of Slack and the clouds, with countersign.yaml and the environment for them
+//	rig [socket|http] [DATABASE]  emulators of Slack and the clouds, with countersign.yaml and the environment for them
 //	exits N countersign ...       run it, and demand an exit code
 //	until REGEXP countersign ...  run it until its output matches
 //	ready                         wait until the running process takes commands
@@ -36,16 +50,43 @@ func TestMain(m *testing.M) {
 //	click USER NUMBER ACTION      press a button of a request's card
 //	edit FILE OLD NEW             replace a text in a file
 //	leaks FILE...                 demand that no secret of the rig is in stdout, stderr or the files
-func TestScript(t *testing.T) {
+//	says TEXT                     demand that the text, as it is, is in stdout or stderr
+//	probe PATH CODE               ask ops.listen, as probes do; the answer is stdout
+//	database half|stray FILE      make a file that a move was cut off into, or one that holds something else
+//	impostor KIND                 answer at countersign.sock, wrongly: nonsense, hangup, cut or untold
+//	server kill|start             of a script on PostgreSQL
+func TestScript(t *testing.T) { runScripts(t, "testdata/script", nil) }
+
+// TestScript_Postgres runs the scripts that need a database server. Each has one of its own, which $DATABASE names.
+func TestScript_Postgres(t *testing.T) {
+	files, err := filepath.Glob("testdata/postgres/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	servers := make(chan *pgtest.Server, len(files))
+	for range files {
+		servers <- pgtest.New(t)
+	}
+	runScripts(t, "testdata/postgres", func(e *testscript.Env, w *world) {
+		w.server = <-servers
+		e.Setenv("DATABASE", w.server.DSN(t))
+	})
+}
+
+func runScripts(t *testing.T, dir string, setup func(*testscript.Env, *world)) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir: dir,
 		Setup: func(e *testscript.Env) error {
-			e.Values[worldKey{}] = &world{ctx: t.Context()}
+			w := &world{ctx: t.Context()}
+			e.Values[worldKey{}] = w
+			if setup != nil {
+				setup(e, w)
+			}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"rig": startRig, "exits": exits, "until": until, "ready": ready, "signal": send, "slash": slash, "click": click,
-			"edit": edit, "leaks": leaks,
+			"edit": edit, "leaks": leaks, "says": says, "probe": probe, "database": database, "impostor": impostor, "server": server,
 		},
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -56,17 +97,25 @@ type worldKey struct{}
 
 // world is what one script has.
 type world struct {
-	ctx context.Context
-	rig *rig.Rig
+	ctx    context.Context
+	rig    *rig.Rig
+	ops    string
+	server *pgtest.Server
+	// impostor ends the one that there is.
+	impostor func()
 }
 
 func worldOf(ts *testscript.TestScript) *world { return ts.Value(worldKey{}).(*world) }
 
 func startRig(ts *testscript.TestScript, _ bool, args []string) {
-	o := rig.Options{Dir: ts.MkAbs(".")}
+	o := rig.Options{Dir: ts.MkAbs("."), Ops: freePort(ts)}
 	if len(args) > 0 {
 		o.Mode = bot.Mode(args[0])
 	}
+	if len(args) > 1 {
+		o.Database = args[1]
+	}
+	worldOf(ts).ops = o.Ops
 	r, err := rig.Start(o)
 	ts.Check(err)
 	ts.Defer(func() { _ = r.Close() })
@@ -75,6 +124,13 @@ func startRig(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Setenv(name, value)
 	}
 	worldOf(ts).rig = r
+}
+
+func freePort(ts *testscript.TestScript) string {
+	l, err := (&net.ListenConfig{}).Listen(worldOf(ts).ctx, "tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Check(l.Close())
+	return l.Addr().String()
 }
 
 func exits(ts *testscript.TestScript, _ bool, args []string) {
@@ -189,4 +245,96 @@ func leaks(ts *testscript.TestScript, _ bool, args []string) {
 			}
 		}
 	}
+}
+
+func says(ts *testscript.TestScript, _ bool, args []string) {
+	if text := ts.ReadFile("stdout") + ts.ReadFile("stderr"); !strings.Contains(text, args[0]) {
+		ts.Fatalf("it does not say %q", args[0])
+	}
+}
+
+func probe(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		code, text, err := ask("http://" + worldOf(ts).ops + args[0])
+		if fmt.Sprint(code) == args[1] {
+			fmt.Fprint(ts.Stdout(), text)
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("after 20 s %s answers %d %s (%v)", args[0], code, text, err)
+		}
+	}
+}
+
+func ask(url string) (int, string, error) {
+	resp, err := http.Get(url)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(text), err
+}
+
+// database makes a file that is no whole database.
+func database(ts *testscript.TestScript, _ bool, args []string) {
+	ctx := worldOf(ts).ctx
+	kv, err := bolt.Open(ctx, ts.MkAbs(args[1]), bolt.Options{})
+	ts.Check(err)
+	defer kv.Close()
+	if args[0] == "stray" {
+		_, err := kv.Commit(ctx, store.Txn{Puts: []store.Put{{Key: []byte("stray"), Value: []byte("x")}}})
+		ts.Check(err)
+		return
+	}
+	from, err := bolt.Open(ctx, ts.MkAbs("other.db"), bolt.Options{})
+	ts.Check(err)
+	s, err := store.Open(ctx, from, store.Options{})
+	ts.Check(err)
+	defer s.Close()
+	defer func() { _ = recover() }()
+	_, err = store.Move(ctx, from, kv, func(int) { panic("the machine stops") })
+	ts.Fatalf("the move was not cut off: %v", err)
+}
+
+// impostor is what an operator's command meets when the process that it asks dies in the middle.
+func impostor(ts *testscript.TestScript, _ bool, args []string) {
+	w := worldOf(ts)
+	if w.impostor != nil {
+		w.impostor()
+	}
+	l, err := (&net.ListenConfig{}).Listen(w.ctx, "unix", ts.MkAbs("countersign.sock"))
+	ts.Check(err)
+	srv := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		switch args[0] {
+		case "nonsense":
+			_, _ = io.WriteString(w, "what?")
+		case "hangup":
+			panic(http.ErrAbortHandler)
+		case "cut":
+			_, _ = io.WriteString(w, `{"seq":1}`+"\n{")
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		case "untold":
+			_, _ = io.WriteString(w, "a copy that ends too soon")
+		}
+	})}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = srv.Serve(l)
+	}()
+	w.impostor = sync.OnceFunc(func() {
+		_ = srv.Close()
+		<-done
+	})
+	ts.Defer(w.impostor)
+}
+
+func server(ts *testscript.TestScript, _ bool, args []string) {
+	if args[0] == "kill" {
+		worldOf(ts).server.Kill()
+		return
+	}
+	worldOf(ts).server.Start()
 }

@@ -289,7 +289,7 @@ func refused(err error) bool {
 
 // passing reports whether the same may succeed a little later.
 func passing(err error) bool {
-	for _, lasting := range []error{nil, ErrNotDurable, ErrForeign, store.ErrNewer, store.ErrCompare, context.DeadlineExceeded, context.Canceled} {
+	for _, lasting := range []error{nil, ErrNotDurable, ErrForeign, ErrEmpty, store.ErrNewer, store.ErrCompare, context.DeadlineExceeded, context.Canceled} {
 		if errors.Is(err, lasting) {
 			return false
 		}

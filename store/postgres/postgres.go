@@ -26,6 +26,8 @@ type Options struct {
 	// Timeout bounds one read, and how long a commit is tried that the server has not begun; zero is 1.2 s, so that a
 	// person is told of a database that is away before Slack gives up on the bot.
 	Timeout time.Duration
+	// Existing has Open make nothing where there is no table: it is ErrEmpty then.
+	Existing bool
 	// Changed, if set, is told soon after another handle has committed. It is a hint: it may come late, twice or never,
 	// and servers without LISTEN never give it.
 	Changed func()

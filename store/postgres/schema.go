@@ -20,6 +20,9 @@ var ErrNewer = fmt.Errorf("%w (table kv)", store.ErrNewer)
 // ErrForeign says that there is a table of that name which is not ours.
 var ErrForeign = errors.New("the table kv is not a database of Countersign; give it a schema of its own, with search_path in the connection string")
 
+// ErrEmpty says that nothing was made in the database yet; see Options.Existing.
+var ErrEmpty = errors.New("it is empty: serve makes its table when it first starts")
+
 const (
 	// reserved is the first byte of the engine's own keys.
 	reserved      = 0
@@ -52,7 +55,7 @@ func (d *DB) prepare(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience*d.opts.Timeout)
 	defer cancel()
 	for try := 0; ; try++ {
-		err := d.writes.AcquireFunc(ctx, func(c *pgxpool.Conn) error { return ensure(ctx, c.Conn()) })
+		err := d.writes.AcquireFunc(ctx, func(c *pgxpool.Conn) error { return ensure(ctx, c.Conn(), d.opts.Existing) })
 		if err == nil || !passing(err) && !raced(err) || !pause(ctx, try) {
 			return err
 		}
@@ -69,15 +72,19 @@ func raced(err error) bool {
 	}
 }
 
-func ensure(ctx context.Context, c *pgx.Conn) error {
+const noTable = "42P01"
+
+func ensure(ctx context.Context, c *pgx.Conn, existing bool) error {
 	var v []byte
 	err := c.QueryRow(ctx, `select v from kv where k = $1`, formatKey).Scan(&v)
 	switch {
 	case err == nil:
 		return check(v)
+	case existing && (errors.Is(err, pgx.ErrNoRows) || codeOf(err) == noTable):
+		return ErrEmpty
 	case errors.Is(err, pgx.ErrNoRows):
 		return create(ctx, c)
-	case codeOf(err) == "42P01": // no such table
+	case codeOf(err) == noTable:
 		if _, err := c.Exec(ctx, `create table if not exists kv (k bytea primary key, v bytea not null, rev bigint not null)`); err != nil {
 			return err
 		}

@@ -29,12 +29,10 @@ func NewClient(ctx context.Context, cfg *Config, env func(string) string) (*Clie
 		_ = conn.Close()
 		return clientOf(cfg.Ops.Socket, func() {}), nil
 	}
-	if cfg.Store.Bolt != "" {
-		if _, err := os.Stat(cfg.Store.Bolt); err != nil {
-			return nil, fmt.Errorf("countersign does not run on %s, and there is no database: %w", cfg.Ops.Socket, err)
-		}
+	_, s, err := openStore(ctx, cfg.Store, env, true, nil, store.Options{})
+	if errors.Is(err, errNoDatabase) {
+		return nil, fmt.Errorf("countersign does not run on %s, and %w", cfg.Ops.Socket, err)
 	}
-	_, s, err := openStore(ctx, cfg.Store, env, nil, store.Options{})
 	if err != nil {
 		return nil, err
 	}

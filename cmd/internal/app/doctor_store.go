@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"countersign/store"
+	"countersign/store/postgres"
 )
 
 const (
@@ -70,11 +71,24 @@ func (d *doctor) space(dir string, size int64) {
 // chain opens the database, or asks the process that has it open, and verifies the audit trail.
 func (d *doctor) chain(ctx context.Context, size string) {
 	c, err := NewClient(ctx, d.cfg, d.o.Env)
-	if err != nil {
+	server := d.cfg.Store.Bolt == ""
+	switch {
+	case errors.Is(err, postgres.ErrEmpty):
+		d.ok("store", "%s answers and is empty; serve will make its table", d.cfg.Store)
+		return
+	case err != nil && server:
+		d.fail("store", fmt.Sprintf("%s cannot be opened: %v", d.cfg.Store, err), "start the server, or correct the connection string; nothing was changed")
+		return
+	case err != nil:
 		d.fail("store", "cannot be opened: "+err.Error(), "see the README on restoring a backup; nothing was changed")
 		return
 	}
 	defer c.Close()
+	var one []View
+	if err := c.JSON(ctx, "/requests?limit=1", &one); err != nil && server {
+		d.fail("store", fmt.Sprintf("%s does not answer: %v", d.cfg.Store, err), "start the server; service resumes by itself")
+		return
+	}
 	d.ok("store", "%s can be read and written%s, format %d", d.cfg.Store, size, store.Format)
 	var head store.Head
 	if err := c.JSON(ctx, "/audit/verify", &head); err != nil {

@@ -3,9 +3,7 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 
 	"countersign/store"
@@ -29,17 +27,12 @@ func ParseStore(s string) (StoreConfig, error) {
 
 // Migrate moves a database from one engine to another; see store.Move.
 func Migrate(ctx context.Context, from, to StoreConfig, env func(string) string, tell func(keys int)) (store.Moved, error) {
-	if from.Bolt != "" {
-		if _, err := os.Stat(from.Bolt); err != nil {
-			return store.Moved{}, fmt.Errorf("there is no database to move: %w", err)
-		}
-	}
 	log := slog.New(slog.DiscardHandler)
-	source, err := openKV(ctx, from, env, log, nil)
+	source, err := openKV(ctx, from, env, log, true, nil)
 	if err != nil {
 		return store.Moved{}, err
 	}
-	target, err := openKV(ctx, to, env, log, nil)
+	target, err := openKV(ctx, to, env, log, false, nil)
 	if err != nil {
 		return store.Moved{}, errors.Join(err, source.Close())
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -92,10 +93,15 @@ func (c *Config) readStore(r *reader, n ast.Node) {
 	}
 }
 
+var errNoDatabase = errors.New("there is no database")
+
 // openKV opens the engine that the configuration names. Changed is told, where that is to be had, that another replica
-// has committed; nil where nobody wants to know.
-func openKV(ctx context.Context, c StoreConfig, env func(string) string, log *slog.Logger, changed func()) (store.KV, error) {
+// has committed; nil where nobody wants to know. Existing has it make no database where there is none.
+func openKV(ctx context.Context, c StoreConfig, env func(string) string, log *slog.Logger, existing bool, changed func()) (store.KV, error) {
 	if c.DSNEnv == "" {
+		if _, err := os.Stat(c.Bolt); existing && err != nil {
+			return nil, fmt.Errorf("%w: %w", errNoDatabase, err)
+		}
 		kv, err := bolt.Open(ctx, c.Bolt, bolt.Options{Logger: log})
 		if err != nil {
 			return nil, fmt.Errorf("open %s: %w", c.Bolt, err)
@@ -109,7 +115,10 @@ func openKV(ctx context.Context, c StoreConfig, env func(string) string, log *sl
 	case dsn == "":
 		return nil, misconfigured("%s is not set (nor %s_FILE): the connection string of the PostgreSQL database", c.DSNEnv, c.DSNEnv)
 	}
-	db, err := postgres.Open(ctx, dsn, postgres.Options{Logger: log, Changed: changed})
+	db, err := postgres.Open(ctx, dsn, postgres.Options{Logger: log, Existing: existing, Changed: changed})
+	if errors.Is(err, postgres.ErrEmpty) {
+		return nil, fmt.Errorf("%w: %s: %w", errNoDatabase, c, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.DSNEnv, err)
 	}
@@ -117,8 +126,8 @@ func openKV(ctx context.Context, c StoreConfig, env func(string) string, log *sl
 }
 
 // openStore opens the engine and the store in it.
-func openStore(ctx context.Context, c StoreConfig, env func(string) string, changed func(), opts store.Options) (store.KV, *store.Store, error) {
-	kv, err := openKV(ctx, c, env, opts.Logger, changed)
+func openStore(ctx context.Context, c StoreConfig, env func(string) string, existing bool, changed func(), opts store.Options) (store.KV, *store.Store, error) {
+	kv, err := openKV(ctx, c, env, opts.Logger, existing, changed)
 	if err != nil {
 		return nil, nil, err
 	}
