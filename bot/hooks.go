@@ -25,7 +25,7 @@ func (b *Bot) refused(a Attempt, ref *workflow.Refusal) {
 	}
 	switch ref.Kind {
 	case workflow.NoRule, workflow.NotApprover, workflow.OwnRequest, workflow.NotRequester, workflow.NotHere,
-		workflow.Deactivated, workflow.Bot, workflow.Guest, workflow.Stranger, workflow.Unverified:
+		workflow.Deactivated, workflow.Bot, workflow.Guest, workflow.LoneGuest, workflow.Elsewhere, workflow.Stranger, workflow.Unverified:
 	default:
 		return
 	}

@@ -81,7 +81,9 @@ func standing(u *slack.User) workflow.Standing {
 		return workflow.IsBot
 	case u.IsStranger:
 		return workflow.IsStranger
-	case u.IsRestricted || u.IsUltraRestricted:
+	case u.IsUltraRestricted:
+		return workflow.IsLoneGuest
+	case u.IsRestricted:
 		return workflow.IsGuest
 	default:
 		return workflow.FullMember

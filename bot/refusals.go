@@ -10,7 +10,7 @@ import (
 // refusals is the catalogue of what is refused: what is wrong and what to do. Arguments come escaped and marked.
 var refusals = map[workflow.Kind][languages]string{
 	workflow.BadAction:      {"I do not know the action %[1]s.", "不认识操作 %[1]s。"},
-	workflow.ActionNotHere:  {"%[1]s is no action of %[2]s.", "%[2]s 没有操作 %[1]s。"},
+	workflow.ActionNotHere:  {"%[1]s is no action of %[2]s: it has %[3]s.", "%[2]s 没有操作 %[1]s，可用操作：%[3]s。"},
 	workflow.NoRemoval:      {"CompShare has no documented call that removes a joined member or changes a role, so %[1]s cannot be asked for; a pending invitation can be cancelled with `cancel`.", "CompShare 没有移除已加入成员或修改角色的接口，因此不支持 %[1]s；可用 `cancel` 取消尚未接受的邀请。"},
 	workflow.MissingWho:     {"%[1]s needs to know who: give an ID or an @mention behind it.", "%[1]s 需要对象：请在其后写 ID 或 @用户。"},
 	workflow.WhoNotAllowed:  {"%[1]s acts for the configured account itself and takes no WHO: leave it out.", "%[1]s 针对系统自身的账号，不需要对象：请去掉。"},
@@ -43,27 +43,29 @@ var refusals = map[workflow.Kind][languages]string{
 	workflow.Ambiguous:      {"%[1]s may mean several: %[2]s. Give the ID that you mean.", "%[1]s 对应多个：%[2]s。请写明其中一个 ID。"},
 	workflow.NoLookUp:       {"%[1]s cannot be looked up, because %[2]s has no IAM to ask: give the ID.", "无法查询 %[1]s：%[2]s 未配置 IAM。请直接写 ID。"},
 	workflow.Unresolved:     {"What %[1]s means on %[2]s could not be found out, because the cloud gave no answer: try again in a moment.", "云平台没有应答，无法确认 %[2]s 上的 %[1]s：请稍后重试。"},
-	workflow.NoList:         {"%[2]s has no list of %[1]s.", "%[2]s 没有 %[1]s 列表。"},
-	workflow.Unreadable:     {"%[1]s could not be read: %[2]s", "无法读取 %[1]s：%[2]s"},
-	workflow.NoReadRule:     {"No rule of the policy lets you ask for anything on %[1]s, so its lists are not shown to you.", "策略不允许您在 %[1]s 申请任何变更，因此不能查看其列表。"},
+	workflow.NoList:         {"%[2]s has no list of %[1]s: `help` shows what there is.", "%[2]s 没有 %[1]s 列表：可用 `help` 查看用法。"},
+	workflow.Unreadable:     {"%[1]s could not be read (%[2]s): try again in a moment, and tell an operator if it stays so.", "无法读取 %[1]s（%[2]s）：请稍后重试；如持续出现请联系运维人员。"},
+	workflow.NoReadRule:     {"No rule of the policy lets you ask for anything on %[1]s, so its lists are not shown to you: ask whoever keeps the policy.", "策略不允许您在 %[1]s 申请任何变更，因此不能查看其列表：请联系策略维护者。"},
 	workflow.GroupNoSupport: {"%[1]s takes no user group on %[2]s: give a company ID.", "%[2]s 的 %[1]s 不支持用户组：请写公司 ID。"},
 
 	workflow.NoRule:        {"No rule of the policy lets you ask for %[1]s on %[2]s: ask whoever keeps the policy.", "策略不允许您在 %[2]s 申请 %[1]s：请联系策略维护者。"},
-	workflow.NotApprover:   {"You are not among the approvers of this request.", "您不是此申请的审批人。"},
-	workflow.OwnRequest:    {"You asked for this yourself, so somebody else must decide it.", "这是您自己的申请，需由他人审批。"},
-	workflow.NotRequester:  {"Only the person who asked can withdraw it.", "只有申请人可以撤回。"},
+	workflow.NotApprover:   {"You are not among the approvers of this request: its card names them.", "您不是此申请的审批人：卡片上写有可以审批的人。"},
+	workflow.OwnRequest:    {"You asked for this yourself, so somebody else must decide it: wait, or take it back with `withdraw`.", "这是您自己的申请，需由他人审批：请等待，或用 `withdraw` 撤回。"},
+	workflow.NotRequester:  {"Only the person who asked can withdraw it: ask them to, or have an approver deny it.", "只有申请人可以撤回：请联系申请人，或由审批人拒绝。"},
 	workflow.AlreadySaid:   {"You have approved this already; it waits for somebody else.", "您已批准过，正在等待其他审批人。"},
 	workflow.NoPlaceLeft:   {"Your part of the approvals is already filled; it waits for somebody from another group.", "您所在的审批名额已满，正在等待其他组的审批人。"},
-	workflow.WrongState:    {"That can no longer be done.", "现在已不能这样操作。"},
+	workflow.WrongState:    {"That can no longer be done: if it is still needed, ask anew.", "现在已不能这样操作：如仍需要，请重新申请。"},
 	workflow.NotFound:      {"There is no request %[1]s: `mine` and `pending` list those there are.", "没有编号为 %[1]s 的申请：可用 `mine` 或 `pending` 查看。"},
 	workflow.NotHere:       {"That button is not on the request's own card, so it does not count: use the card.", "该按钮不在申请卡片上，无效：请在卡片上操作。"},
-	workflow.Deactivated:   {"Your Slack account is deactivated, so you cannot do this.", "您的 Slack 账号已停用，不能操作。"},
-	workflow.Bot:           {"Bots cannot ask or decide.", "机器人不能申请或审批。"},
+	workflow.Deactivated:   {"Your Slack account is deactivated, so you cannot do this: ask an admin of the workspace to activate it.", "您的 Slack 账号已停用，不能操作：请联系工作区管理员启用。"},
+	workflow.Bot:           {"Bots cannot ask or decide: a person must.", "机器人不能申请或审批：请由本人操作。"},
 	workflow.Guest:         {"Guests cannot ask or decide: ask a full member.", "访客不能申请或审批：请联系正式成员。"},
-	workflow.Stranger:      {"You are a member of another workspace, so you cannot do this here.", "您属于其他工作区，不能在此操作。"},
+	workflow.LoneGuest:     {"Guests of a single channel cannot ask or decide: ask a full member.", "单频道访客不能申请或审批：请联系正式成员。"},
+	workflow.Elsewhere:     {"You are a member of another workspace, so you cannot do this here: ask somebody of this one.", "您属于其他工作区，不能在此操作：请联系本工作区的成员。"},
+	workflow.Stranger:      {"This workspace knows you only through a channel shared with another workspace, so you cannot do this here: ask a member.", "您只是通过与其他工作区共享的频道参与，不能在此操作：请联系本工作区的成员。"},
 	workflow.Unverified:    {"Slack did not say who you are, or which groups you are in, so nothing was changed: try again in a moment.", "暂时无法向 Slack 核实您的身份或用户组，未做任何更改：请稍后重试。"},
 	workflow.SharedChannel: {"The approvals channel %[1]s is shared with another organisation, so nothing is asked for or decided there: ask an operator to name another channel, or to allow it in `slack.shared_channels`.", "审批频道 %[1]s 已与其他组织共享，因此暂停申请和审批：请运维人员更换频道，或在 `slack.shared_channels` 中允许。"},
-	workflow.NotTimed:      {"That request gave no membership that ends by itself, so there is nothing to extend.", "该申请没有带期限的成员关系，无需延长。"},
+	workflow.NotTimed:      {"That request gave no membership that ends by itself, so there is nothing to extend: ask for the change anew, with `for`.", "该申请没有带期限的成员关系，无需延长：请用 `for` 重新申请。"},
 	workflow.NoForm:        {"Slack did not open the form: press the button again.", "Slack 未能打开表单：请再点一次按钮。"},
 	workflow.NotRecorded:   {"This could not be stored, so it is not recorded: try again in a moment, and tell an operator if it stays so.", "未能保存，申请没有登记：请稍后重试；如持续出现请联系运维人员。"},
 	workflow.Busy:          {"Too much is going on, so it is not recorded: try again in a moment.", "系统繁忙，未登记：请稍后重试。"},
@@ -96,22 +98,27 @@ func (l Lang) sentence(r *workflow.Refusal) string {
 	if !ok {
 		text = refusals[workflow.NotRecorded]
 	}
-	args := make([]string, 0, 2)
+	takes := 1 // the last argument that the sentence takes; those behind it are more of the same
+	for strings.Contains(text[l], "%["+itoa(takes+1)+"]s") {
+		takes++
+	}
+	var args []string
 	for i, a := range r.Args {
 		said := quoteArg(a)
 		if r.Kind == workflow.BadMention && mention.MatchString(a) {
 			said = a // Slack's own mention: the person is shown by name
 		}
-		if i >= 2 { // a list of what there is
-			args[1] += ", " + said
-			continue
+		switch {
+		case i < takes:
+			args = append(args, said)
+		case takes > 1: // a list of what there is
+			args[takes-1] += ", " + said
 		}
-		args = append(args, said)
 	}
-	for len(args) < 2 {
+	for len(args) < takes {
 		args = append(args, "")
 	}
-	return fill(text[l], args[0], args[1])
+	return fill(text[l], args...)
 }
 
 // fill puts arguments into a phrase that need not use them all; they are never read as formats themselves.

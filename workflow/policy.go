@@ -134,6 +134,7 @@ const (
 	IsDeactivated Standing = "deactivated"
 	IsBot         Standing = "bot"
 	IsGuest       Standing = "guest"
+	IsLoneGuest   Standing = "lone_guest" // of a single channel
 	IsStranger    Standing = "stranger"
 	NotLookedUp   Standing = ""
 )
@@ -154,7 +155,7 @@ func (p Policy) Vet(a Actor) *Refusal {
 	case a.Standing == NotLookedUp || a.User == "" || a.Team == "":
 		return Refuse(Unverified)
 	case !slices.Contains(p.Teams, a.Team):
-		return Refuse(Stranger)
+		return Refuse(Elsewhere)
 	}
 	switch a.Standing {
 	case FullMember:
@@ -165,6 +166,8 @@ func (p Policy) Vet(a Actor) *Refusal {
 		return Refuse(Bot)
 	case IsGuest:
 		return Refuse(Guest)
+	case IsLoneGuest:
+		return Refuse(LoneGuest)
 	default:
 		return Refuse(Stranger)
 	}

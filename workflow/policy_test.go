@@ -70,9 +70,10 @@ func TestPolicy_VetsWhoeverActs(t *testing.T) {
 		"NotLookedUp":     {func(a *workflow.Actor) { a.Standing = workflow.NotLookedUp }, workflow.Unverified},
 		"Nobody":          {func(a *workflow.Actor) { a.User = "" }, workflow.Unverified},
 		"NoWorkspace":     {func(a *workflow.Actor) { a.Team = "" }, workflow.Unverified},
-		"OtherWorkspace":  {func(a *workflow.Actor) { a.Team = "T0OTHER" }, workflow.Stranger},
+		"OtherWorkspace":  {func(a *workflow.Actor) { a.Team = "T0OTHER" }, workflow.Elsewhere},
 		"Stranger":        {func(a *workflow.Actor) { a.Standing = workflow.IsStranger }, workflow.Stranger},
 		"Guest":           {func(a *workflow.Actor) { a.Standing = workflow.IsGuest }, workflow.Guest},
+		"LoneGuest":       {func(a *workflow.Actor) { a.Standing = workflow.IsLoneGuest }, workflow.LoneGuest},
 		"Bot":             {func(a *workflow.Actor) { a.Standing = workflow.IsBot }, workflow.Bot},
 		"Deactivated":     {func(a *workflow.Actor) { a.Standing = workflow.IsDeactivated }, workflow.Deactivated},
 		"UnknownStanding": {func(a *workflow.Actor) { a.Standing = "superuser" }, workflow.Stranger},
@@ -101,7 +102,7 @@ func TestPolicy_VetsWhoeverActs(t *testing.T) {
 	t.Run("NoTeams", func(t *testing.T) {
 		q := p
 		q.Teams = nil
-		mustRefuse(t, submitted(t, p, grant(), asker), approveBy(lead), q, epoch, workflow.Stranger)
+		mustRefuse(t, submitted(t, p, grant(), asker), approveBy(lead), q, epoch, workflow.Elsewhere)
 	})
 }
 

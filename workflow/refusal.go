@@ -61,7 +61,9 @@ const (
 	Deactivated  Kind = "deactivated"
 	Bot          Kind = "bot"
 	Guest        Kind = "guest"
-	Stranger     Kind = "stranger"   // a member of another workspace
+	LoneGuest    Kind = "lone_guest" // a guest of a single channel
+	Elsewhere    Kind = "elsewhere"  // a member of a workspace whose members may not act
+	Stranger     Kind = "stranger"   // whom the workspace only knows through a channel shared with another organisation
 	Unverified   Kind = "unverified" // the look-up of the person failed: refused, nothing changed
 	// SharedChannel is that people of another organisation read the rule's channel; Args: channel.
 	SharedChannel Kind = "shared_channel"

@@ -33,7 +33,7 @@ func TestAuthority_WhoNeverDecides(t *testing.T) {
 		for _, c := range []struct{ user, team, want string }{
 			{"U0REQ", "", "somebody else must decide"},
 			{"U0GUEST", "", "Guests cannot ask or decide"},
-			{"U0SOLO", "", "Guests cannot ask or decide"},
+			{"U0SOLO", "", "Guests of a single channel cannot ask or decide"},
 			{"U0GONE", "", "deactivated"},
 			{"U0ROBOT", "", "Bots cannot ask or decide"},
 			{"U0OUT", "", "another workspace"},

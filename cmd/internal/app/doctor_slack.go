@@ -322,7 +322,7 @@ func (d *doctor) unfit(r accountResult) string {
 		return "the account is deactivated"
 	case r.account.Standing == workflow.IsBot:
 		return "is a bot, which never decides"
-	case r.account.Standing == workflow.IsGuest:
+	case r.account.Standing == workflow.IsGuest, r.account.Standing == workflow.IsLoneGuest:
 		return "is a guest, who never decides"
 	case r.account.Standing != workflow.FullMember || !slices.Contains(d.teams(), r.account.Team):
 		return "is no member of " + strings.Join(d.teams(), ", ")
