@@ -25,7 +25,7 @@ func create(path string) (err error) {
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := initialise(temp); err != nil {
+	if err := initialise(temp, pageSize); err != nil {
 		return fmt.Errorf("new database: %w", err)
 	}
 	// A link, unlike a rename, never replaces the file of a process that was faster.
@@ -37,7 +37,7 @@ func create(path string) (err error) {
 	return syncDir(filepath.Dir(path))
 }
 
-func initialise(path string) error {
+func initialise(path string, pageSize int) error {
 	db, err := bbolt.Open(path, fileMode, &bbolt.Options{PageSize: pageSize, Timeout: time.Second})
 	if err != nil {
 		return err

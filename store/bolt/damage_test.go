@@ -18,7 +18,7 @@ import (
 	"countersign/workflow"
 )
 
-const page = 4096
+const page = 8192
 
 // requestsOf makes a closed database with so many requests and returns its path.
 func requestsOf(t *testing.T, n int) string {
@@ -174,6 +174,45 @@ func TestOpen_Truncated(t *testing.T) {
 		}
 		if !errors.Is(err, bolt.ErrDamaged) && !errors.Is(err, bolt.ErrForeign) {
 			t.Errorf("%d bytes left: %v, want ErrDamaged", keep, err)
+		}
+	}
+}
+
+// TestOpen_OlderPageSize: a database keeps the page size it was made with, and what is known of its shape with it.
+func TestOpen_OlderPageSize(t *testing.T) {
+	const older = 4096
+	path := filepath.Join(t.TempDir(), "c.db")
+	if err := bolt.Initialise(path, older); err != nil {
+		t.Fatal(err)
+	}
+	s := mustStore(t, path)
+	for range 30 {
+		if _, err := commitOne(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Close()
+	if err := readAll(t, path); err != nil {
+		t.Errorf("opened again: %v", err)
+	}
+	sound, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := binary.NativeEndian.Uint32(sound[24:]); got != older {
+		t.Errorf("its pages have %d bytes, want %d", got, older)
+	}
+	for name, damage := range map[string]func(b []byte) []byte{
+		"cut":                                    func(b []byte) []byte { return b[:6*older] },
+		"cut, and its first meta page zeroed":    func(b []byte) []byte { clear(b[:older]); return b[:6*older] },
+		"both meta pages zeroed":                 func(b []byte) []byte { clear(b[:2*older]); return b },
+		"both meta pages of a wrong transaction": func(b []byte) []byte { b[64]++; b[older+64]++; return b },
+	} {
+		if err := os.WriteFile(path, damage(bytes.Clone(sound)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := readAll(t, path); !errors.Is(err, bolt.ErrDamaged) {
+			t.Errorf("%s: %v, want ErrDamaged", name, err)
 		}
 	}
 }

@@ -5,3 +5,6 @@ func (d *DB) CloseFile() error { return d.file.Close() }
 
 // SidecarPath is where the commit counter of a database is.
 var SidecarPath = sidecarPath
+
+// Initialise makes a database with pages of a given size at path, which is not yet there.
+var Initialise = initialise

@@ -35,6 +35,7 @@ func (d *DB) update(f func(*bbolt.Bucket) error) error {
 	var refused error
 	err := d.guard(func() error {
 		return d.db.Update(func(tx *bbolt.Tx) error {
+			d.prepareRoom(tx.Size())
 			refused = f(tx.Bucket(kvBucket))
 			return refused
 		})

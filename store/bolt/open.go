@@ -32,12 +32,17 @@ const (
 	fileMode      = 0o600
 	formatVersion = 1
 	idSize        = 16
-	pageSize      = 4096
+	// pageSize is that of a new database; a database keeps its own. A commit writes the last page of each family of keys,
+	// and their branches, wherever they are: of twice the usual size they are a third fewer.
+	pageSize = 8192
 	// initialMap is how much address space is set aside, so that the map never moves while the database grows: to move it
 	// bbolt waits for all readers, and all writers wait meanwhile.
 	initialMap = min(16<<30, math.MaxInt)
 	smallMap   = 256 << 20
 )
+
+// pageSizes are those that new databases have had.
+var pageSizes = [...]int64{4096, pageSize}
 
 var (
 	formatName = []byte("format")

@@ -48,17 +48,37 @@ const (
 func promisedSize(f io.ReaderAt) int64 {
 	var size int64
 	var newest uint64
-	for _, at := range []int64{0, pageSize} {
-		b := make([]byte, metaSize)
-		if _, err := f.ReadAt(b, at); err != nil || binary.NativeEndian.Uint32(b[magicAt:]) != magic {
-			continue
-		}
-		ps, tx := binary.NativeEndian.Uint32(b[pageSizeAt:]), binary.NativeEndian.Uint64(b[txAt:])
-		if end := binary.NativeEndian.Uint64(b[endAt:]); tx >= newest && ps <= maxPageSize && end < math.MaxInt64/maxPageSize {
+	for _, m := range metaPages(f) {
+		ps, tx := binary.NativeEndian.Uint32(m[pageSizeAt:]), binary.NativeEndian.Uint64(m[txAt:])
+		if end := binary.NativeEndian.Uint64(m[endAt:]); tx >= newest && end < math.MaxInt64/maxPageSize {
 			newest, size = tx, int64(end)*int64(ps)
 		}
 	}
 	return size
+}
+
+// metaPages are those of the two meta pages that bear the magic number. Where the first does not, the second is looked for
+// at each size that a page of a database of ours ever had.
+func metaPages(f io.ReaderAt) [][]byte {
+	var found [][]byte
+	second := pageSizes[:]
+	if m, ok := metaPage(f, 0); ok {
+		found = append(found, m)
+		second = []int64{int64(binary.NativeEndian.Uint32(m[pageSizeAt:]))}
+	}
+	for _, at := range second {
+		if m, ok := metaPage(f, at); ok && int64(binary.NativeEndian.Uint32(m[pageSizeAt:])) == at {
+			found = append(found, m)
+		}
+	}
+	return found
+}
+
+func metaPage(f io.ReaderAt, at int64) ([]byte, bool) {
+	m := make([]byte, metaSize)
+	_, err := f.ReadAt(m, at)
+	return m, err == nil && binary.NativeEndian.Uint32(m[magicAt:]) == magic &&
+		binary.NativeEndian.Uint32(m[pageSizeAt:]) <= maxPageSize
 }
 
 // explain makes an error of bbolt's Open one of ours.
@@ -85,8 +105,8 @@ func looksLikeBolt(path string) bool {
 		return false
 	}
 	defer f.Close() //nolint:errcheck // only read
-	for _, at := range []int64{0, pageSize} {
-		b := make([]byte, metaSize)
+	b := make([]byte, metaSize)
+	for _, at := range append([]int64{0}, pageSizes[:]...) {
 		n, _ := f.ReadAt(b, at)
 		blank := bytes.Equal(b[:n], make([]byte, n)) && n == metaSize
 		if blank || binary.NativeEndian.Uint32(b[magicAt:]) == magic {
