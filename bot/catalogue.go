@@ -198,6 +198,8 @@ var phrases = map[string][languages]string{
 
 	// The Home.
 	"home.ask":          {"Ask for access", "申请成员变更"},
+	"home.newer":        {"Newer", "较新"},
+	"home.older":        {"Older", "更早"},
 	"home.waiting":      {"Waiting for you", "等待您审批"},
 	"home.waiting.none": {"Nothing waits for you.", "没有等待您审批的申请。"},
 	"home.mine":         {"Your requests", "您的申请"},

@@ -87,13 +87,24 @@ func (b *Bot) interact(ctx context.Context, i interaction) any {
 // openFormFor opens an empty form for whoever used the shortcut or the button on their Home.
 func (b *Bot) openFormFor(ctx context.Context, i interaction) {
 	a := b.actor(ctx, i.person(), false)
-	if err := b.openForm(ctx, b.langOf(ctx, i.User.ID), i.TriggerID, a, filled{}); err != nil {
+	ref := b.o.Engine.Policy().Vet(a)
+	if ref == nil {
+		err := b.openForm(ctx, b.langOf(ctx, i.User.ID), i.TriggerID, a, filled{})
+		if err == nil {
+			return
+		}
 		b.o.Logger.Warn("the form could not be opened", "user", i.User.ID, "error", err)
+		ref = workflow.Refuse(workflow.NoForm)
 	}
+	b.refused(Attempt{By: i.person(), Verb: "form", Via: "slack form"}, ref)
+	b.aside("answer", func() { b.answer(ctx, i, ref) })
 }
 
 // click carries out one button, or says privately why not.
 func (b *Bot) click(ctx context.Context, i interaction, a blockAction) {
+	if i.View != nil && i.View.Type == "home" {
+		defer b.turned(ctx, i, a)
+	}
 	switch {
 	case a.ActionID == actAsk:
 		b.openFormFor(ctx, i)

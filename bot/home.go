@@ -3,6 +3,8 @@ package bot
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -13,25 +15,61 @@ import (
 )
 
 const (
-	homeListed = 8   // requests in one part of the Home
+	homeListed = 5   // requests in one page of one part of the Home
+	homeRead   = 200 // requests that are looked at for one page, where only some are this person's business
 	homeKnown  = 500 // people whose Home is kept up to date
 	homeDelay  = 300 * time.Millisecond
+	homeAgain  = 10 * time.Second // before a Home that could not be shown is tried again
+	homeTries  = 5
 )
 
 // homes are the people who have opened their Home, so that it is kept right while they look at it.
 type homes struct {
 	mu     sync.Mutex
-	people []workflow.Person // latest last
-	due    bool              // a refresh is on its way
+	people []*homeOf // latest last
+	due    time.Time // when the next refresh is; zero where none is on its way
 }
 
-func (h *homes) opened(p workflow.Person) {
+// homeOf is one person's Home. Its fields are the homes' to guard.
+type homeOf struct {
+	person workflow.Person
+	// publishing is held while it is made and published, so that an older one never lands last.
+	publishing sync.Mutex
+	pages      pages
+	shown      string // what Slack took last; empty where that is not known
+	failed     int
+}
+
+// opened remembers whose Home is looked at, and on which pages.
+func (h *homes) opened(p workflow.Person, at pages) *homeOf {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.people = slices.DeleteFunc(h.people, func(o workflow.Person) bool { return o == p })
-	h.people = append(h.people, p)
+	home := &homeOf{person: p}
+	if i := slices.IndexFunc(h.people, func(o *homeOf) bool { return o.person == p }); i >= 0 {
+		home = h.people[i]
+		h.people = slices.Delete(h.people, i, i+1)
+	}
+	h.people = append(h.people, home)
 	if len(h.people) > homeKnown {
 		h.people = h.people[1:]
+	}
+	home.pages, home.shown, home.failed = at, "", 0
+	return home
+}
+
+// look returns on which pages a Home is, and what it shows.
+func (h *homes) look(home *homeOf) (pages, string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(home.pages), home.shown
+}
+
+// took notes what Slack has taken; where it failed, what is shown is not known.
+func (h *homes) took(home *homeOf, shown string, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if home.shown = ""; err == nil {
+		home.shown, home.failed = shown, 0
 	}
 }
 
@@ -49,129 +87,166 @@ func (b *Bot) happened(ctx context.Context, payload []byte) {
 	if err := json.Unmarshal(payload, &e); err != nil || e.Event.Type != "app_home_opened" || e.Event.Tab != "home" {
 		return
 	}
-	p := workflow.Person{User: e.Event.User, Team: e.TeamID}
-	b.homes.opened(p)
-	b.publishHome(ctx, p)
+	b.showHome(ctx, b.homes.opened(workflow.Person{User: e.Event.User, Team: e.TeamID}, pages{}))
 }
 
 // Changed brings the Homes that people have opened up to date, a moment later, so that several changes make one update.
-func (b *Bot) Changed(workflow.Entry) {
+func (b *Bot) Changed(workflow.Entry) { b.refreshHomes(homeDelay) }
+
+func (b *Bot) refreshHomes(after time.Duration) {
 	h := &b.homes
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.due || len(h.people) == 0 {
+	at := time.Now().Add(after)
+	if !h.due.IsZero() && !at.Before(h.due) || len(h.people) == 0 {
 		return
 	}
-	h.due = true
-	time.AfterFunc(homeDelay, func() {
+	h.due = at
+	time.AfterFunc(after, func() {
 		h.mu.Lock()
-		h.due = false
+		h.due = time.Time{}
 		people := slices.Clone(h.people)
 		h.mu.Unlock()
-		for _, p := range people {
-			b.publishHome(context.Background(), p)
+		for _, home := range people {
+			b.showHome(context.Background(), home)
 		}
 	})
 }
 
-// publishHome shows a person their Home (https://docs.slack.dev/reference/methods/views.publish). One that cannot be
-// published is published at the next change, or when it is opened again.
-func (b *Bot) publishHome(ctx context.Context, p workflow.Person) {
+// showHome shows a person their Home, and again later where that failed.
+func (b *Bot) showHome(ctx context.Context, home *homeOf) {
+	err := b.publishHome(ctx, home)
+	if err == nil {
+		return
+	}
+	b.o.Logger.Warn("a home could not be shown", "user", home.person.User, "error", err)
+	if later, ok := errors.AsType[*workflow.LaterError](err); ok {
+		b.refreshHomes(max(later.After, homeDelay))
+		return
+	}
+	if b.homes.missed(home, err) {
+		b.refreshHomes(homeAgain)
+	}
+}
+
+// missed counts a failure and reports whether the Home is worth another try; else it is forgotten until it is opened
+// again.
+func (h *homes) missed(home *homeOf, err error) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, never := errors.AsType[*workflow.UndeliverableError](err)
+	if home.failed++; !never && home.failed < homeTries {
+		return true
+	}
+	h.people = slices.DeleteFunc(h.people, func(o *homeOf) bool { return o == home })
+	return false
+}
+
+// publishHome shows a person their Home, if it has changed (https://docs.slack.dev/reference/methods/views.publish).
+func (b *Bot) publishHome(ctx context.Context, home *homeOf) error {
 	ctx, cancel := context.WithTimeout(ctx, postTimeout)
 	defer cancel()
-	lang := b.langOf(ctx, p.User)
-	view, err := b.home(ctx, lang, b.actor(ctx, p, false))
-	if err == nil {
-		err = b.gates.pass("views.publish", func() error {
-			_, err := b.client.PublishViewContext(ctx, slack.PublishViewContextRequest{UserID: p.User, View: view})
-			return err
-		})
-	}
+	home.publishing.Lock()
+	defer home.publishing.Unlock()
+	at, shown := b.homes.look(home)
+	p := home.person
+	view, err := b.home(ctx, b.langOf(ctx, p.User), b.actor(ctx, p, false), at)
 	if err != nil {
-		b.o.Logger.Warn("a home could not be shown", "user", p.User, "error", err)
+		return err
 	}
+	text, err := json.Marshal(view)
+	if err != nil || string(text) == shown {
+		return err
+	}
+	err = b.gates.pass("views.publish", func() error {
+		_, err := b.client.PublishViewContext(ctx, slack.PublishViewContextRequest{UserID: p.User, View: view})
+		return err
+	})
+	b.homes.took(home, string(text), err)
+	return err
 }
 
 // postTimeout bounds the making and publishing of one Home.
 const postTimeout = 15 * time.Second
 
+// The parts of a Home.
+const (
+	partWaiting = "waiting"
+	partMine    = "mine"
+	partDecided = "decided"
+)
+
+var homeParts = []string{partWaiting, partMine, partDecided}
+
 // home is a person's Home: what waits for them, what they asked for, what was decided lately of what they may see.
-func (b *Bot) home(ctx context.Context, lang Lang, a workflow.Actor) (slack.HomeTabViewRequest, error) {
+func (b *Bot) home(ctx context.Context, lang Lang, a workflow.Actor, at pages) (slack.HomeTabViewRequest, error) {
 	view := slack.HomeTabViewRequest{Type: slack.VTHomeTab, CallbackID: "home"}
 	if ref := b.o.Engine.Policy().Vet(a); ref != nil {
 		view.Blocks.BlockSet = paragraphs(lang.sayRefusal(ref))
 		return view, nil
 	}
-	newest, err := b.o.Engine.List(ctx, workflow.Query{Limit: 200})
-	if err != nil {
-		return view, err
-	}
-	mine, err := b.o.Engine.List(ctx, workflow.Query{Requester: a.Person, Limit: homeListed})
-	if err != nil {
-		return view, err
-	}
-	pending, err := b.o.Engine.List(ctx, workflow.Query{States: []workflow.State{workflow.Pending}, Limit: 200})
-	if err != nil {
-		return view, err
-	}
-	now := b.o.Engine.Now()
-	waiting := some(pending, func(r workflow.Request) bool {
-		return r.StateAt(now) == workflow.Pending && b.o.Engine.Policy().MayDecide(r, a) == nil &&
-			!slices.ContainsFunc(r.Decisions, func(d workflow.Decision) bool { return d.By.User == a.User })
-	})
-	decided := some(newest, func(r workflow.Request) bool {
-		return r.StateAt(now) != workflow.Pending && r.Requester != a.Person && b.maySee(r, a)
-	})
 	ask := slack.NewButtonBlockElement(actAsk, "ask", plainText(lang.say("home.ask")))
 	ask.Style = slack.StylePrimary
 	view.Blocks.BlockSet = append(view.Blocks.BlockSet, slack.NewActionBlock("home:ask", ask))
-	for _, part := range []struct {
-		title string
-		rs    []workflow.Request
-	}{{"home.waiting", waiting}, {"home.mine", mine}, {"home.decided", decided}} {
-		view.Blocks.BlockSet = append(view.Blocks.BlockSet, lang.homePart(part.title, part.rs, a, now)...)
+	for _, part := range homeParts {
+		p, err := b.homePage(ctx, part, at.before(part), a)
+		if err == nil && len(p.requests) == 0 && at.before(part) > 0 { // what stood there is gone
+			at.first(part)
+			p, err = b.homePage(ctx, part, 0, a)
+		}
+		if err != nil {
+			return view, err
+		}
+		p.newer = at.before(part) > 0
+		view.Blocks.BlockSet = append(view.Blocks.BlockSet, b.homePart(lang, part, p, a)...)
 	}
+	view.PrivateMetadata = at.String()
 	return view, nil
 }
 
-func some(rs []workflow.Request, want func(workflow.Request) bool) []workflow.Request {
-	var out []workflow.Request
-	for _, r := range rs {
-		if len(out) < homeListed && want(r) {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
-// homePart is one list of the Home, each request with the buttons that work for this person.
-func (l Lang) homePart(title string, rs []workflow.Request, a workflow.Actor, now time.Time) []slack.Block {
+// homePart is one page of one list of the Home, each request with the buttons that work for this person.
+func (b *Bot) homePart(l Lang, part string, p page, a workflow.Actor) []slack.Block {
+	title := "home." + part
 	blocks := []slack.Block{slack.NewDividerBlock(), slack.NewHeaderBlock(plainText(l.say(title)))}
-	if len(rs) == 0 {
-		return append(blocks, slack.NewContextBlock("", mrkdwn(l.say(title+".none"))))
+	if len(p.requests) == 0 {
+		blocks = append(blocks, slack.NewContextBlock("", mrkdwn(l.say(title+".none"))))
 	}
-	for _, r := range rs {
+	for _, r := range p.requests {
 		id := blockPrefix + r.Number.String() + ":" + title
-		r.State = r.StateAt(now)
 		text := l.say("list.line", r.Number, l.state(r.State), l.does(r.Change), l.date(r.Created))
 		if diff := l.difference(r); diff != "" && r.State == workflow.Pending {
 			text += "\n" + diff
 		}
+		if part == partMine && r.State == workflow.Pending {
+			text += "\n" + l.progress(r)
+		}
 		blocks = append(blocks, slack.NewSectionBlock(mrkdwn(trim(text, maxSection)), nil, nil, slack.SectionBlockOptionBlockID(id)))
-		if buttons := l.homeButtons(r, a); len(buttons) > 0 {
+		if buttons := b.homeButtons(l, r, a); len(buttons) > 0 {
 			blocks = append(blocks, slack.NewActionBlock(id+":act", buttons...))
 		}
+	}
+	var turn []slack.BlockElement
+	if p.newer {
+		turn = append(turn, slack.NewButtonBlockElement(actNewer, part, plainText(l.say("home.newer"))))
+	}
+	if p.next > 0 {
+		turn = append(turn, slack.NewButtonBlockElement(actOlder, part+":"+p.next.String(), plainText(l.say("home.older"))))
+	}
+	if len(turn) > 0 {
+		blocks = append(blocks, slack.NewActionBlock("home:"+part+":page", turn...))
 	}
 	return blocks
 }
 
-// homeButtons are a request's buttons for one person: the card's for those who may decide, withdraw for who asked.
-func (l Lang) homeButtons(r workflow.Request, a workflow.Actor) []slack.BlockElement {
-	if r.Requester != a.Person {
+// homeButtons are a request's buttons for one person: the card's for those who may decide, withdraw and undo for who
+// asked, none for whom it is only about.
+func (b *Bot) homeButtons(l Lang, r workflow.Request, a workflow.Actor) []slack.BlockElement {
+	switch {
+	case r.Requester == a.Person && r.State == workflow.Pending:
+		return []slack.BlockElement{l.withdrawButton(r.Number)}
+	case r.Requester == a.Person && r.MayUndo(), b.o.Engine.Policy().MayDecide(r, a) == nil:
 		return l.buttons(r)
-	}
-	if r.State != workflow.Pending {
+	default:
 		return nil
 	}
-	return []slack.BlockElement{l.withdrawButton(r.Number)}
 }

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -43,7 +44,7 @@ func withdrawals(m slackfake.Message) (numbers []string) {
 func TestWithdraw_FromThePrivateAnswer(t *testing.T) {
 	t.Parallel()
 	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
-		r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+		r, _ := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
 		m, n := w.answer("U0REQ"), r.Number.String()
 		if got := withdrawals(m); !slices.Equal(got, []string{n}) {
 			t.Fatalf("buttons for %v, want one for %s", got, n)
@@ -58,20 +59,17 @@ func TestWithdraw_FromThePrivateAnswer(t *testing.T) {
 		w.refused(other, r.Number, "Only the person who asked")
 		mine := slackfake.ClickInput{User: "U0REQ", Channel: m.Channel, TS: m.TS, ActionID: "withdraw"}
 		for _, forged := range []map[string]any{{"value": n + " "}, {"value": "4242"}, {"block_id": "request:4242:made:1+1"}} {
+			action := map[string]any{"type": "button", "action_id": "withdraw", "value": n, "block_id": "request:" + n + ":made:" + n + "+1"}
+			maps.Copy(action, forged)
 			in := mine
-			in.Patch = map[string]any{"actions": []any{map[string]any{
-				"type": "button", "action_id": "withdraw", "value": n, "block_id": "request:" + n + ":made:" + n + "+1",
-			}}}
-			for k, v := range forged {
-				in.Patch["actions"].([]any)[0].(map[string]any)[k] = v
-			}
+			in.Patch = map[string]any{"actions": []any{action}}
 			w.answered(in)
 			if got := w.request(r.Number).State; got != workflow.Pending {
 				t.Fatalf("%v: state %s", forged, got)
 			}
 		}
 		w.presses(mine)
-		_, card = w.becomes(r.Number, workflow.Withdrawn)
+		_, card := w.becomes(r.Number, workflow.Withdrawn)
 		wantDecided(t, card)
 		w.eventually("the answer repaired", func() bool { return len(withdrawals(w.again(m))) == 0 })
 		if got := slackfake.Text(w.again(m)); !strings.Contains(got, "#"+n+" is *withdrawn*") {
