@@ -45,6 +45,7 @@ type Runner struct {
 	tried  map[task]bool  // posted at least once by this process, with no recorded end
 	loud   map[Number]int // calls made by this process that the vendor may still be applying
 	next   time.Time      // when the earliest effect that is not yet due falls due
+	seen   map[Number]glimpse
 
 	holds     map[task]Lease    // what is carried out now, where there are leases
 	sightings map[task]sighting // leases of other replicas
@@ -62,6 +63,13 @@ type task struct {
 	effect uint64
 }
 
+// glimpse is what was last seen of a request all of whose due effects are known: it need not be read again before one of
+// them ends or another falls due.
+type glimpse struct {
+	due  time.Time // as the store's index has it
+	next time.Time // when another effect falls due, if one does
+}
+
 // lane is a queue whose tasks run one after the other.
 type lane struct {
 	tasks []task
@@ -74,7 +82,7 @@ func NewRunner(o RunnerOptions) *Runner {
 	}
 	r := &Runner{
 		o: o, began: o.Engine.Now(),
-		lanes: map[string]*lane{}, known: map[task]bool{}, tried: map[task]bool{}, loud: map[Number]int{},
+		lanes: map[string]*lane{}, known: map[task]bool{}, tried: map[task]bool{}, loud: map[Number]int{}, seen: map[Number]glimpse{},
 		holds: map[task]Lease{}, sightings: map[task]sighting{},
 		wake:  make(chan struct{}, 1),
 		calls: map[string]chan struct{}{}, plans: map[string]chan struct{}{}, posts: make(chan struct{}, workers),
@@ -95,11 +103,13 @@ func (r *Runner) Run(ctx, work context.Context) error {
 	var scanned time.Time
 	for {
 		now := r.o.Engine.Now()
-		if now.Sub(scanned) >= scanEvery || now.Before(scanned) || r.reached(now) {
-			if err := r.scan(ctx, now); err != nil && ctx.Err() == nil {
+		if full := now.Sub(scanned) >= scanEvery || now.Before(scanned); full || r.reached(now) {
+			err := r.scan(ctx, now, full)
+			switch {
+			case err != nil && ctx.Err() == nil:
 				r.o.Logger.Error("the effects that are due could not be read", "error", err)
 				scanned = time.Time{} // what the scan did not reach must not wait for the next full one
-			} else {
+			case full:
 				scanned = now
 			}
 		}
@@ -146,8 +156,9 @@ func (r *Runner) Owed(req Request) {
 	}
 }
 
-// scan queues everything that is due.
-func (r *Runner) scan(ctx context.Context, now time.Time) error {
+// scan queues everything that is due. Unless it is full, it reads only what has changed since it was last seen: hundreds of
+// cards that wait for their channel are not read each time that one more effect falls due.
+func (r *Runner) scan(ctx context.Context, now time.Time, full bool) error {
 	r.mu.Lock()
 	r.next = time.Time{}
 	r.mu.Unlock()
@@ -159,6 +170,9 @@ func (r *Runner) scan(ctx context.Context, now time.Time) error {
 		}
 		for _, it := range items {
 			after = it
+			if !full && r.waits(it, now) {
+				continue
+			}
 			req, err := r.o.Engine.Load(ctx, it.Number)
 			if err != nil { // one record that cannot be read must not hold up the rest
 				r.o.Logger.Error("a request that owes an effect could not be read", "request", uint64(it.Number), "error", err)
@@ -173,6 +187,27 @@ func (r *Runner) scan(ctx context.Context, now time.Time) error {
 	return r.findNext(ctx, now, after)
 }
 
+// waits reports whether nothing is to be learned from reading a request that is due.
+func (r *Runner) waits(it DueItem, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	g, ok := r.seen[it.Number]
+	if !ok || !g.due.Equal(it.Due) || !g.next.IsZero() && !g.next.After(now) {
+		return false
+	}
+	r.expect(g.next)
+	return true
+}
+
+// expect remembers when something falls due, and reports whether that is sooner than anything known so far.
+func (r *Runner) expect(at time.Time) (sooner bool) {
+	if at.IsZero() || !r.next.IsZero() && !at.Before(r.next) {
+		return false
+	}
+	r.next = at
+	return true
+}
+
 // findNext learns when the next effect falls due.
 func (r *Runner) findNext(ctx context.Context, now time.Time, after DueItem) error {
 	far := now.Add(scanEvery)
@@ -182,9 +217,7 @@ func (r *Runner) findNext(ctx context.Context, now time.Time, after DueItem) err
 	}
 	if len(items) > 0 {
 		r.mu.Lock()
-		if r.next.IsZero() || items[0].Due.Before(r.next) {
-			r.next = items[0].Due
-		}
+		r.expect(items[0].Due)
 		r.mu.Unlock()
 	}
 	return nil
@@ -198,11 +231,12 @@ func (r *Runner) queue(req Request, now time.Time) (sooner bool) {
 	if r.live == nil || r.closed || r.live.Err() != nil {
 		return false // what is stored is found by the scan of the next start
 	}
+	g := glimpse{due: req.Due()}
 	for _, e := range req.Effects {
 		t := task{req.Number, e.ID}
 		if e.Due.After(now) {
-			if r.next.IsZero() || e.Due.Before(r.next) {
-				r.next, sooner = e.Due, true
+			if g.next.IsZero() || e.Due.Before(g.next) {
+				g.next = e.Due
 			}
 			continue
 		}
@@ -213,7 +247,10 @@ func (r *Runner) queue(req Request, now time.Time) (sooner bool) {
 		r.known[t] = false
 		r.enqueue(laneOf(req, e), t)
 	}
-	return sooner
+	if !g.due.IsZero() && !g.due.After(now) {
+		r.seen[req.Number] = g
+	}
+	return r.expect(g.next)
 }
 
 // soon has the store scanned again when d has passed, for what was left undone and is still due.
@@ -221,9 +258,7 @@ func (r *Runner) soon(d time.Duration) {
 	at := r.o.Engine.Now().Add(d)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.next.IsZero() || at.Before(r.next) {
-		r.next = at
-	}
+	r.expect(at)
 }
 
 // enqueue appends a task to a lane, which is made and started if there is none.
@@ -269,7 +304,7 @@ func (r *Runner) drain(work context.Context, name string, l *lane) {
 		if len(l.tasks) == 0 || r.live.Err() != nil {
 			delete(r.lanes, name)
 			for _, t := range l.tasks {
-				delete(r.known, t)
+				r.end(t)
 			}
 			r.mu.Unlock()
 			return
@@ -287,13 +322,19 @@ func (r *Runner) drain(work context.Context, name string, l *lane) {
 			r.known[t] = false
 			l.tasks = append(l.tasks, t)
 		default:
-			delete(r.known, t)
+			r.end(t)
 		}
 		r.mu.Unlock()
 		if wait > 0 {
 			sleep(r.live, wait)
 		}
 	}
+}
+
+// end forgets a task, and with it what was seen of its request: should it still be owed, the next scan finds it.
+func (r *Runner) end(t task) {
+	delete(r.known, t)
+	delete(r.seen, t.number)
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -514,6 +515,55 @@ func TestRunner_DamagedRequestHoldsUpNoOther(t *testing.T) {
 		w.restart()
 		w.passes(time.Second)
 		w.is(bad, workflow.Done)
+	})
+}
+
+// counted is a store that counts how often requests are read.
+type counted struct {
+	*store.Store
+	loads *atomic.Int64
+}
+
+// Load implements workflow.Store.
+func (c counted) Load(ctx context.Context, n workflow.Number) (workflow.Request, workflow.Revision, error) {
+	c.loads.Add(1)
+	return c.Store.Load(ctx, n)
+}
+
+// TestRunner_WhatWaitsIsNotReadAgain: what a channel keeps waiting costs nothing each time that something else falls due.
+func TestRunner_WhatWaitsIsNotReadAgain(t *testing.T) {
+	virtual(t, func(w *world) {
+		var loads atomic.Int64
+		w.wrap = func(s *store.Store) workflow.Store { return counted{s, &loads} }
+		w.restart()
+		later := &workflow.LaterError{After: time.Hour, Err: errors.New("ratelimited")}
+		w.desk.failing(func(k workflow.EffectKind, _ workflow.Request) (error, error) {
+			if k == workflow.CardEffect {
+				return later, nil
+			}
+			return nil, nil
+		})
+		const waiting, ticks = 60, 20
+		for i := range waiting {
+			w.asks(invite(60000 + i))
+		}
+		w.passes(2 * time.Second)
+		loads.Store(0)
+		for i := range ticks { // each owes effects of its own, which fall due one after the other
+			w.asks(invite(70000 + i))
+			w.passes(time.Second)
+		}
+		// A full scan, at most one in this time, reads all; else only the new ones are read.
+		if got := loads.Load(); got > waiting+ticks+10*ticks {
+			t.Errorf("%d requests that wait were read %d times in %d seconds", waiting, got, ticks)
+		}
+		w.desk.failing(func(workflow.EffectKind, workflow.Request) (error, error) { return nil, nil })
+		w.passes(2 * time.Hour)
+		for _, r := range w.all() {
+			if r.Card.TS == "" {
+				t.Errorf("request %d has no card", r.Number)
+			}
+		}
 	})
 }
 
