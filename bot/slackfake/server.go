@@ -59,6 +59,7 @@ type Server struct {
 	tokenErr map[string]string
 	noPlan   bool
 	noHome   bool
+	blind    bool
 	sock     socketState
 	target   HTTPTarget
 }

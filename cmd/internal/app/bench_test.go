@@ -69,6 +69,7 @@ func BenchmarkCommand(b *testing.B) {
 		for _, callers := range []int{1, 64} {
 			b.Run(fmt.Sprintf("%s/callers=%d", mode, callers), func(b *testing.B) {
 				r, a, dir := benchWorld(b, mode)
+				r.Slack.Blind(true)
 				send := bySocket(r)
 				if mode == bot.HTTP {
 					send = byHTTP(r, a)
@@ -76,7 +77,7 @@ func BenchmarkCommand(b *testing.B) {
 				raw := newRawDisk(b, dir)
 				var serial atomic.Int64
 				var all []time.Duration
-				const turns = 5
+				const turns = 10
 				b.ResetTimer()
 				for turn := range turns {
 					b.StopTimer()
@@ -230,9 +231,10 @@ func newRawDisk(b *testing.B, dir string) *rawDisk {
 }
 
 func (r *rawDisk) measure(b *testing.B) {
+	const rounds = 100
 	block := make([]byte, 2048)
 	begun := time.Now()
-	for range 200 {
+	for range rounds {
 		if _, err := r.file.Write(block); err != nil {
 			b.Fatal(err)
 		}
@@ -240,7 +242,7 @@ func (r *rawDisk) measure(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	r.syncs += 200
+	r.syncs += rounds
 	r.spent += time.Since(begun)
 }
 
