@@ -40,6 +40,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Now is the clock; nil is the wall clock.
 	Now func() time.Time
+	// Elapsed is a clock that nobody can set, from some moment on; nil is the process's own.
+	Elapsed func() time.Duration
 	// Step is told of named points around commits, calls and posts; tests end the process there.
 	Step func(point string, n workflow.Number)
 	// Reload, if set, asks for the policy and people to be read anew; Watch does so when the file has changed.
@@ -65,8 +67,9 @@ type App struct {
 	reloading sync.Mutex
 	policy    sync.Mutex // held while the policy in force is changed
 	channels  channels
-	// When the head of the audit trail was last due and claimed, and posted; the witness's own.
-	claimed, witnessed time.Time
+	// The witness's own: when the head of the audit trail was last due and posted, and who was to post it.
+	witnessed       time.Time
+	claims, sighted claimed
 
 	ops, control, slack net.Listener
 }
@@ -79,6 +82,10 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	if o.Now == nil {
 		o.Now = func() time.Time { return time.Now().UTC() }
+	}
+	if o.Elapsed == nil {
+		start := time.Now()
+		o.Elapsed = func() time.Duration { return time.Since(start) }
 	}
 	a := &App{o: o, cfg: o.Config, log: o.Logger, metrics: newMetrics(), attempts: newAttempts()}
 	a.inForce.Store(o.Config)
@@ -139,10 +146,9 @@ func (a *App) systems(secrets *secrets) ([]workflow.System, error) {
 }
 
 func (a *App) build(systems []workflow.System, secrets *secrets) (err error) {
-	start := time.Now()
 	a.engine, err = workflow.NewEngine(workflow.EngineOptions{
 		Store: a.stepped(), Systems: systems, Now: a.o.Now,
-		Replica: a.cfg.Store.replica(), Elapsed: func() time.Duration { return time.Since(start) },
+		Replica: a.cfg.Store.replica(), Elapsed: a.o.Elapsed,
 		Policy: workflow.Policy{Rules: a.cfg.Rules, Teams: a.cfg.Slack.TeamIDs},
 		Owed:   func(r workflow.Request) { a.runner.Owed(r) },
 		Seen: func(e workflow.Entry) {
