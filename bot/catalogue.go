@@ -245,6 +245,7 @@ var phrases = map[string][languages]string{
 	"dm.deny":             {"%[1]s denied your request #%[2]s: %[3]s.", "%[1]s 拒绝了您的申请 #%[2]s：%[3]s。"},
 	"dm.deny.reason":      {"Reason: %[1]s", "理由：%[1]s"},
 	"dm.expire":           {"Nobody decided your request #%[1]s in time, it has expired: %[2]s. Ask anew if you still need it.", "您的申请 #%[1]s 在期限内无人审批，已过期：%[2]s。如仍需要请重新申请。"},
+	"dm.no_card":          {"The card of your request #%[1]s could not be posted in <#%[3]s>: %[2]s. Whoever may approve it finds it in this app's Home; please tell an operator that I cannot write in that channel.", "您的申请 #%[1]s 的卡片无法发到 <#%[3]s>：%[2]s。审批人仍可在本应用的主页中审批；请告知运维人员我无法在该频道发消息。"},
 	"dm.result":           {"Your request #%[1]s: %[2]s — %[3]s", "您的申请 #%[1]s：%[2]s — %[3]s"},
 	"dm.ends_soon":        {"Soon over: %[2]s, on %[3]s (#%[1]s, from #%[4]s). Ask again in good time if it must go on.", "即将到期：%[3]s 执行 %[2]s（#%[1]s，来自 #%[4]s）。如需继续请提前重新申请。"},
 	"dm.subject":          {"Your membership has changed (#%[1]s, asked for by %[3]s): %[2]s.", "您的成员身份已变更（#%[1]s，由 %[3]s 申请）：%[2]s。"},

@@ -56,6 +56,8 @@ func (l Lang) direct(r workflow.Request, e workflow.Effect) string {
 		return l.say("dm.drift", r.Number, what)
 	case workflow.Expire:
 		return l.say("dm.expire", r.Number, what)
+	case workflow.GiveUp:
+		return l.say("dm.no_card", r.Number, what, r.Rule.Channel)
 	default:
 		return l.say("dm.result", r.Number, what, l.ending(r))
 	}

@@ -166,6 +166,8 @@ type Card struct {
 	TS      string `json:"ts,omitempty"`
 	// Seq is the request's Seq that the card shows.
 	Seq uint64 `json:"seq,omitempty"`
+	// Lost is that there is none, since its channel did not take it; the requester was told.
+	Lost bool `json:"lost,omitempty"`
 }
 
 // EffectKind is what kind of work an effect is.

@@ -411,6 +411,10 @@ func giveUp(s *step) *Refusal {
 	if !ok || e.Kind == CallEffect && s.from.Open() { // without its call the request would stand still
 		return Refuse(WrongState, string(s.r.State))
 	}
+	if e.Kind == CardEffect && s.r.Card.TS == "" && s.from == Pending && !s.r.Card.Lost {
+		s.r.Card.Lost = true
+		s.tellRequester()
+	}
 	s.finish(e.ID)
 	s.note(string(e.Kind) + " " + string(e.About) + ": " + s.c.Note)
 	return nil

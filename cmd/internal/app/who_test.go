@@ -48,7 +48,8 @@ var turns = []struct {
 	// too, and only view.app_installed_team_id is ours.
 	{
 		"Slack Connect, as clicks tell", func(*slackfake.User) {},
-		map[string]any{"team": map[string]any{"id": "T0HOME"}, "user": map[string]any{"team_id": "T0OTHER"}}, "T0OTHER",
+		map[string]any{"team": map[string]any{"id": "T0HOME"}, "user": map[string]any{"team_id": "T0OTHER"}},
+		"T0OTHER",
 		"You are a member of another workspace",
 	},
 	{
@@ -56,11 +57,14 @@ var turns = []struct {
 		map[string]any{
 			"team": map[string]any{"id": "T0OTHER"}, "user": map[string]any{"team_id": "T0OTHER"},
 			"view": map[string]any{"team_id": "T0OTHER", "app_installed_team_id": "T0HOME"},
-		}, "T0OTHER",
+		},
+		"T0OTHER",
 		"You are a member of another workspace",
 	},
 	{
-		"no workspace told", func(*slackfake.User) {}, map[string]any{"user": map[string]any{"team_id": ""}}, "",
+		"no workspace told", func(*slackfake.User) {},
+		map[string]any{"user": map[string]any{"team_id": ""}},
+		"",
 		"Slack did not say who you are",
 	},
 }
@@ -130,6 +134,16 @@ func TestWho_NeverAsksNorDecides(t *testing.T) {
 				"withdraw " + own.Number.String(), "extend " + own.Number.String() + " for 7d",
 			} {
 				said["types "+text] = types(text)
+			}
+			if c.from == nil { // a shortcut is no click on anything: it is answered directly
+				old := len(w.Slack.DM("U0TEMP"))
+				if _, err := w.Slack.Shortcut(t.Context(), "request", "U0TEMP"); err != nil {
+					t.Fatal(err)
+				}
+				w.eventually("an answer to the shortcut", func() bool { return len(w.Slack.DM("U0TEMP")) > old || c.name == "bot" || c.name == "deactivated" })
+				if dms := w.Slack.DM("U0TEMP"); len(dms) > old {
+					said["uses the shortcut"] = slackfake.Text(dms[len(dms)-1])
+				}
 			}
 			for act, said := range said {
 				if !strings.Contains(said, c.want) || numberIn(said) != 0 {
