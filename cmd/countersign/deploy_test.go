@@ -44,9 +44,11 @@ func deployed(t *testing.T, name string) string {
 	return string(text)
 }
 
-func TestDeploy_Kubernetes(t *testing.T) {
+// kubernetes reads a file of objects, by their kind, and the configuration in it.
+func kubernetes(t *testing.T, file string) (map[string]any, *app.Config) {
+	t.Helper()
 	objects := map[string]any{}
-	for doc := range strings.SplitSeq(deployed(t, "kubernetes.yaml"), "\n---\n") {
+	for doc := range strings.SplitSeq(deployed(t, file), "\n---\n") {
 		var o any
 		if err := yaml.UnmarshalWithOptions([]byte(doc), &o, yaml.Strict()); err != nil {
 			t.Fatal(err)
@@ -61,18 +63,82 @@ func TestDeploy_Kubernetes(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the configuration in it: %v", err)
 	}
-	if !strings.HasPrefix(cfg.Store.Bolt, "/data/") || !strings.HasPrefix(cfg.Ops.Socket, "/data/") || !strings.HasSuffix(cfg.Ops.Listen, ":9090") {
+	if !strings.HasSuffix(cfg.Ops.Listen, ":9090") {
+		t.Errorf("ops.listen: %s", cfg.Ops.Listen)
+	}
+	hardened(t, objects)
+	return objects, cfg
+}
+
+// wants holds what a file says against what it must say.
+type wants []struct {
+	got  any
+	want string
+}
+
+func (list wants) check(t *testing.T) {
+	t.Helper()
+	for _, w := range list {
+		if got := fmt.Sprint(w.got); got != w.want {
+			t.Errorf("it says %s, want %s", got, w.want)
+		}
+	}
+}
+
+func TestDeploy_Kubernetes(t *testing.T) {
+	objects, cfg := kubernetes(t, "kubernetes.yaml")
+	d := objects["Deployment"]
+	wants{
+		{at(t, d, "spec", "replicas"), "1"},
+		{at(t, d, "spec", "strategy", "type"), "Recreate"},
+		{at(t, objects["PersistentVolumeClaim"], "spec", "accessModes"), "[ReadWriteOncePod]"},
+	}.check(t)
+	if !strings.HasPrefix(cfg.Store.Bolt, "/data/") || !strings.HasPrefix(cfg.Ops.Socket, "/data/") {
 		t.Errorf("paths: %+v %+v", cfg.Store, cfg.Ops)
 	}
+}
+
+func TestDeploy_KubernetesReplicas(t *testing.T) {
+	objects, cfg := kubernetes(t, "kubernetes-replicas.yaml")
+	d := objects["Deployment"]
+	pod := at(t, d, "spec", "template", "spec")
+	spread := at(t, pod, "topologySpreadConstraints", 0)
+	budget := at(t, objects["PodDisruptionBudget"], "spec")
+	wants{
+		{at(t, d, "spec", "replicas"), "3"},
+		{at(t, d, "spec", "strategy", "type"), "RollingUpdate"},
+		{at(t, d, "spec", "strategy", "rollingUpdate", "maxUnavailable"), "1"},
+		{at(t, budget, "maxUnavailable"), "1"},
+		{at(t, budget, "selector", "matchLabels", "app"), "countersign"},
+		{at(t, spread, "topologyKey"), "kubernetes.io/hostname"},
+		{at(t, spread, "whenUnsatisfiable"), "DoNotSchedule"},
+		{at(t, spread, "labelSelector", "matchLabels", "app"), "countersign"},
+		{at(t, objects["NetworkPolicy"], "spec", "egress", 1, "ports", 0, "port"), "5432"},
+	}.check(t)
+	if objects["PersistentVolumeClaim"] != nil {
+		t.Error("replicas share no volume")
+	}
+	if cfg.Store.DSNEnv != app.DatabaseEnv || cfg.Store.Bolt != "" || !strings.HasPrefix(cfg.Ops.Socket, "/run/countersign/") {
+		t.Errorf("store and socket: %+v %+v", cfg.Store, cfg.Ops)
+	}
+	for _, v := range at(t, pod, "volumes").([]any) {
+		if at(t, v, "name") == "run" && at(t, v, "emptyDir") == nil {
+			t.Error("the socket is in no directory of its own")
+		}
+	}
+	env := named(at(t, pod, "containers", 0, "env"))
+	if !slices.Contains(env, app.DatabaseEnv+"_FILE") {
+		t.Errorf("no connection string in %v", env)
+	}
+}
+
+// hardened demands of either variant that it asks for no right that it does not need, and that its parts fit together.
+func hardened(t *testing.T, objects map[string]any) {
+	t.Helper()
 	d := objects["Deployment"]
 	pod := at(t, d, "spec", "template", "spec")
 	box := at(t, pod, "containers", 0)
-	for _, want := range []struct {
-		got  any
-		want string
-	}{
-		{at(t, d, "spec", "replicas"), "1"},
-		{at(t, d, "spec", "strategy", "type"), "Recreate"},
+	wants{
 		{at(t, pod, "automountServiceAccountToken"), "false"},
 		{at(t, pod, "terminationGracePeriodSeconds"), "20"},
 		{at(t, pod, "securityContext", "runAsNonRoot"), "true"},
@@ -83,16 +149,11 @@ func TestDeploy_Kubernetes(t *testing.T) {
 		{at(t, box, "securityContext", "capabilities", "drop"), "[ALL]"},
 		{at(t, box, "livenessProbe", "httpGet", "path"), "/healthz"},
 		{at(t, box, "readinessProbe", "httpGet", "path"), "/readyz"},
-		{at(t, objects["PersistentVolumeClaim"], "spec", "accessModes"), "[ReadWriteOncePod]"},
 		{at(t, objects["NetworkPolicy"], "spec", "policyTypes"), "[Ingress Egress]"},
 		{at(t, objects["NetworkPolicy"], "spec", "podSelector", "matchLabels", "app"), "countersign"},
 		{at(t, d, "spec", "selector", "matchLabels", "app"), "countersign"},
 		{at(t, d, "spec", "template", "metadata", "labels", "app"), "countersign"},
-	} {
-		if got := fmt.Sprint(want.got); got != want.want {
-			t.Errorf("it says %s, want %s", got, want.want)
-		}
-	}
+	}.check(t)
 	volumes, mounts := named(at(t, pod, "volumes")), named(at(t, box, "volumeMounts"))
 	if !slices.Equal(volumes, mounts) {
 		t.Errorf("volumes %v, mounts %v", volumes, mounts)
@@ -132,15 +193,40 @@ func secretFile(t *testing.T, name string) {
 	t.Helper()
 	if !slices.Contains([]string{
 		"SLACK_BOT_TOKEN_FILE", "SLACK_APP_TOKEN_FILE", "SLACK_SIGNING_SECRET_FILE", "COMPSHARE_PUBLIC_KEY_FILE",
-		"COMPSHARE_PRIVATE_KEY_FILE", "CLOUD_SDK_AK_FILE", "CLOUD_SDK_SK_FILE",
+		"COMPSHARE_PRIVATE_KEY_FILE", "CLOUD_SDK_AK_FILE", "CLOUD_SDK_SK_FILE", "COUNTERSIGN_DATABASE_URL_FILE",
 	}, name) {
 		t.Errorf("nobody reads %s", name)
 	}
 }
 
 func TestDeploy_Compose(t *testing.T) {
+	c := compose(t, "compose.yaml")
+	if got := fmt.Sprint(at(t, c, "services", "countersign", "ports")); got != "[127.0.0.1:9090:9090]" {
+		t.Errorf("it publishes %s", got)
+	}
+}
+
+func TestDeploy_ComposeReplicas(t *testing.T) {
+	c := compose(t, "compose-replicas.yaml")
+	s := at(t, c, "services", "countersign")
+	wants{
+		{at(t, s, "deploy", "replicas"), "3"},
+		{at(t, s, "depends_on", "postgres", "condition"), "service_healthy"},
+		{at(t, s, "environment", "COUNTERSIGN_DATABASE_URL_FILE"), "/run/secrets/database_url"},
+	}.check(t)
+	if s.(map[string]any)["ports"] != nil {
+		t.Error("three replicas cannot publish one port")
+	}
+	if at(t, c, "secrets", "postgres_password") == nil || at(t, c, "services", "postgres", "healthcheck") == nil {
+		t.Error("the server has no password, or nobody waits for it")
+	}
+}
+
+// compose reads a file for Docker Compose, and demands of it what every one must say.
+func compose(t *testing.T, file string) any {
+	t.Helper()
 	var c any
-	if err := yaml.UnmarshalWithOptions([]byte(deployed(t, "compose.yaml")), &c, yaml.Strict()); err != nil {
+	if err := yaml.UnmarshalWithOptions([]byte(deployed(t, file)), &c, yaml.Strict()); err != nil {
 		t.Fatal(err)
 	}
 	s := at(t, c, "services", "countersign")
@@ -162,6 +248,7 @@ func TestDeploy_Compose(t *testing.T) {
 			t.Errorf("%s names a secret that is not given: %s", name, secret)
 		}
 	}
+	return c
 }
 
 func TestDeploy_Systemd(t *testing.T) {
