@@ -19,6 +19,8 @@ type ClickInput struct {
 	BlockID string `json:"block_id,omitempty"`
 	// Value replaces the button's own; in a menu it is the value of the option, or the ID, that is chosen.
 	Value string `json:"value,omitempty"`
+	// Values is Value for a menu in which several are chosen.
+	Values []string `json:"values,omitempty"`
 	// Stale presses what a slow client still shows: the newest version of the message that had the element, or, where
 	// there was none, an element made up from the fields here.
 	Stale bool `json:"stale,omitempty"`
@@ -149,8 +151,8 @@ func (s *Server) clickedView(in ClickInput, payload map[string]any) (map[string]
 	if element == nil {
 		return nil, "", fmt.Errorf("click: view %s has no element %q in block %q", in.ViewID, in.ActionID, in.BlockID)
 	}
-	if key, _ := valueKey(fmt.Sprint(element["type"])); key != "" && in.Value != "" {
-		value, err := enter(element, in.Value)
+	if key, _ := valueKey(fmt.Sprint(element["type"])); key != "" && (in.Value != "" || in.Values != nil) {
+		value, err := enter(element, in.chosen(element))
 		if err != nil {
 			return nil, "", fmt.Errorf("click: %w", err)
 		}
@@ -184,7 +186,7 @@ func (s *Server) action(e map[string]any, block string, in ClickInput) map[strin
 			out[k] = v
 		}
 	}
-	key, many := valueKey(fmt.Sprint(e["type"]))
+	key, _ := valueKey(fmt.Sprint(e["type"]))
 	switch {
 	case e["type"] == "overflow":
 		key = "selected_option"
@@ -192,23 +194,29 @@ func (s *Server) action(e map[string]any, block string, in ClickInput) map[strin
 		out["value"] = in.Value
 		return out
 	}
-	if key == "" || in.Value == "" {
+	if key == "" || in.Value == "" && in.Values == nil {
 		return out
 	}
-	typed := any(in.Value)
-	if many {
-		typed = []any{in.Value}
-	}
-	if key == "selected_option" || key == "selected_options" {
+	out[key] = in.chosen(e)
+	if e["type"] == "overflow" {
 		if option, err := choose(e, in.Value); err == nil {
-			typed = option
-			if many {
-				typed = []any{option}
-			}
+			out[key] = option
 		}
+	} else if value, err := enter(e, in.chosen(e)); err == nil {
+		out[key] = value[key]
 	}
-	out[key] = typed
 	return out
+}
+
+// chosen is what is chosen in a menu: a list where it takes several.
+func (in ClickInput) chosen(e map[string]any) any {
+	if _, many := valueKey(fmt.Sprint(e["type"])); !many {
+		return in.Value
+	}
+	if in.Values != nil {
+		return in.Values
+	}
+	return []string{in.Value}
 }
 
 // overlay lays b over a, object by object.

@@ -171,9 +171,15 @@ func (s *Server) Disconnect(reason string) {
 	}
 }
 
-// DropSockets closes every connection without a close frame, as a dying network does.
+// DropSockets closes every connection without a close frame, as a dying network does. Nothing is delivered to one
+// afterwards.
 func (s *Server) DropSockets() {
-	for _, k := range s.sockets() {
+	s.mu.Lock()
+	live := s.sock.live
+	s.sock.live = nil
+	s.changed()
+	s.mu.Unlock()
+	for _, k := range live {
 		_ = k.conn.Close()
 	}
 }

@@ -190,6 +190,8 @@ type SuggestInput struct {
 	ActionID string `json:"action_id"`
 	BlockID  string `json:"block_id,omitempty"`
 	Value    string `json:"value"`
+	// Patch is laid over the payload.
+	Patch map[string]any `json:"patch,omitempty"`
 }
 
 // Suggest asks the app for options; they are in the Ack's payload.
@@ -238,6 +240,7 @@ func (s *Server) suggestPayload(in SuggestInput) (map[string]any, error) {
 		return nil, fmt.Errorf("suggest: no element %q", in.ActionID)
 	}
 	payload["action_id"], payload["block_id"], payload["value"] = in.ActionID, block, in.Value
+	overlay(payload, in.Patch)
 	return payload, nil
 }
 

@@ -212,6 +212,48 @@ func TestSlackGo_ButtonOpensModalAndSubmissionIsRefusedThenAccepted(t *testing.T
 	}
 }
 
+// A menu of several tells all that are chosen, on a message and in a modal, where it also becomes the field's value.
+func TestSlackGo_MenuOfSeveral(t *testing.T) {
+	s := start(t, slackfake.Options{})
+	c := client(s)
+	menu := slack.NewActionBlock("b", slack.NewOptionsMultiSelectBlockElement(slack.MultiOptTypeExternal,
+		slack.NewTextBlockObject(slack.PlainTextType, "Who", false, false), "who"))
+	acted := make(chan slack.InteractionCallback, 10)
+	app(t, s, func(evt socketmode.Event) (bool, any) {
+		acted <- evt.Data.(slack.InteractionCallback)
+		return true, nil
+	})
+	_, ts, err := c.PostMessage("C0APPROVALS", slack.MsgOptionText("x", false), slack.MsgOptionBlocks(menu))
+	if err != nil {
+		t.Fatal(err)
+	}
+	on := slackfake.ClickInput{User: "U0LEAD", Channel: "C0APPROVALS", TS: ts, ActionID: "who", Values: []string{"1", "2"}}
+	for _, where := range []string{"message", "modal"} {
+		if ack, err := s.Click(t.Context(), on); err != nil || !ack.OK() {
+			t.Fatalf("%s: %+v, %v", where, ack, err)
+		}
+		in := <-acted
+		if got := in.ActionCallback.BlockActions[0].SelectedOptions; len(got) != 2 || got[0].Value != "1" || got[1].Value != "2" {
+			t.Errorf("%s: chosen %+v", where, got)
+		}
+		if where == "modal" {
+			if got := in.View.State.Values["b"]["who"].SelectedOptions; len(got) != 2 {
+				t.Errorf("the view holds %+v", got)
+			}
+			break
+		}
+		view := slack.ModalViewRequest{
+			Type: slack.VTModal, Title: slack.NewTextBlockObject(slack.PlainTextType, "T", false, false),
+			Blocks: slack.Blocks{BlockSet: []slack.Block{menu}},
+		}
+		v, err := c.OpenViewContext(t.Context(), in.TriggerID, view)
+		if err != nil {
+			t.Fatal(err)
+		}
+		on = slackfake.ClickInput{User: "U0LEAD", ViewID: v.ID, ActionID: "who", Values: []string{"1", "2"}}
+	}
+}
+
 func TestSlackGo_Reconnects(t *testing.T) {
 	s := start(t, slackfake.Options{})
 	app(t, s, func(socketmode.Event) (bool, any) { return true, map[string]any{"text": "here"} })

@@ -98,6 +98,18 @@ func TestSocket_HelloComesFirstAndCounts(t *testing.T) {
 	<-typed
 }
 
+// A connection that is dead is not delivered to, also in the instant before its reader notices.
+func TestSocket_DroppedCountsNoMore(t *testing.T) {
+	s := start(t, slackfake.Options{})
+	for range 50 {
+		dial(t, link(t, s))
+		s.DropSockets()
+		if n := s.Sockets(); n != 0 {
+			t.Fatalf("%d sockets right after they were dropped", n)
+		}
+	}
+}
+
 func TestSocket_RefusedAtOnce(t *testing.T) {
 	s := start(t, slackfake.Options{})
 	s.RefuseSockets("link_disabled")
