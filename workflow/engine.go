@@ -343,6 +343,13 @@ func (e *Engine) apply(ctx context.Context, r Request, rev Revision, c Command, 
 			commit.Writes = append(commit.Writes, *end)
 		}
 	}
+	if t.Request.State == Done && r.State != Done {
+		ends, err := e.olderClocks(ctx, t.Request, now)
+		if err != nil {
+			return r, rev, err
+		}
+		commit.Writes = append(commit.Writes, ends...)
+	}
 	revs, err := e.o.Store.Commit(ctx, commit)
 	if err != nil {
 		return r, rev, fmt.Errorf("store request %v: %w", r.Number, err)
