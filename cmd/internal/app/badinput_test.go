@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"countersign/bot/slackfake"
-	"countersign/cmd/internal/app"
 	"countersign/cmd/internal/rig"
 	"countersign/workflow"
 )
@@ -326,25 +325,31 @@ func TestBadInput_ChannelArchivedLater(t *testing.T) {
 	})
 }
 
-// A card that could not be posted is posted when its channel takes it, at the next change.
+// A card that could not be posted is posted at the next change after its channel takes it; the requester is told of it
+// once.
 func TestBadInput_CardComesLater(t *testing.T) {
 	t.Parallel()
-	w := newRig(t, rig.Options{})
-	w.startWith(app.Options{})
+	w := newWorld(t, rig.Options{})
 	w.share(func(c *slackfake.Channel) { c.IsArchived = true })
 	n := numberIn(w.types("U0REQ", "add "+alice+" to warehouse/"+space+" as admin"))
 	w.directly("U0REQ", "could not be posted")
-	w.share(func(*slackfake.Channel) {})
-	if _, err := w.Slack.OpenHome(t.Context(), "U0LEAD"); err != nil {
-		t.Fatal(err)
+	approves := func(user string) {
+		t.Helper()
+		if _, err := w.Slack.OpenHome(t.Context(), user); err != nil {
+			t.Fatal(err)
+		}
+		w.eventually("a Home with the request", func() bool {
+			v, _ := w.Slack.Home(user)
+			return strings.Contains(strings.Join(slackfake.BlockTexts(v.Blocks), "\n"), "#"+n.String())
+		})
+		v, _ := w.Slack.Home(user)
+		w.presses(slackfake.ClickInput{User: user, ViewID: v.ID, ActionID: "approve"})
 	}
-	w.eventually("a Home with the request", func() bool {
-		v, _ := w.Slack.Home("U0LEAD")
-		return strings.Contains(strings.Join(slackfake.BlockTexts(v.Blocks), "\n"), "#"+n.String())
-	})
-	v, _ := w.Slack.Home("U0LEAD")
-	w.presses(slackfake.ClickInput{User: "U0LEAD", ViewID: v.ID, ActionID: "approve"}) // one of two
-	_, card := w.carded(n)
-	w.clicks("U0BOB", card, "approve")
+	approves("U0LEAD")
+	w.directly("U0REQ", "1 of 2 approvals are in")
+	w.settled(n)
+	w.once("word to the requester", "could not be posted", w.dms("U0REQ"))
+	w.share(func(*slackfake.Channel) {})
+	approves("U0BOB")
 	w.becomes(n, workflow.Done)
 }
