@@ -112,7 +112,10 @@ const webTimeout = 15 * time.Second
 func refuseRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // SetPeople replaces who is who for every command from now on.
-func (b *Bot) SetPeople(ps []Person) { b.known.Store(&ps) }
+func (b *Bot) SetPeople(ps []Person) {
+	b.known.Store(&ps)
+	b.shelves.names.forget()
+}
 
 func (b *Bot) people() []Person { return *b.known.Load() }
 

@@ -29,10 +29,25 @@ type filled struct {
 }
 
 // openForm opens the form for a person, filled in with what is known
-// (https://docs.slack.dev/reference/methods/views.open).
+// (https://docs.slack.dev/reference/methods/views.open). What its pickers will offer is read meanwhile.
 func (b *Bot) openForm(ctx context.Context, lang Lang, trigger string, a workflow.Actor, f filled) error {
+	if systems := b.systemOptions(a); f.system == "" && len(systems) == 1 {
+		f.system = systems[0].Value
+	}
+	b.foresee(ctx, f, a)
 	_, err := b.client.OpenViewContext(ctx, trigger, b.form(lang, a, f))
 	return err
+}
+
+// foresee has what the pickers will be asked for read before they are.
+func (b *Bot) foresee(ctx context.Context, f filled, a workflow.Actor) {
+	b.aside("foresee", func() {
+		ctx := context.WithoutCancel(ctx)
+		b.namesOf(ctx)
+		b.choices(ctx, inGroup, f, a)
+		b.choices(ctx, inWho, f, a)
+		b.choices(ctx, inRole, f, a)
+	})
 }
 
 // form is the form with the inputs that the chosen action needs; all of them while none is chosen.
@@ -40,14 +55,14 @@ func (b *Bot) form(lang Lang, a workflow.Actor, f filled) slack.ModalViewRequest
 	action := workflow.Action(f.action)
 	blocks := []slack.Block{
 		chooser(lang, inSystem, b.systemOptions(a), f.system),
-		chooser(lang, inAction, b.actionOptions(lang, a, f.system), f.action),
 		b.groupInput(lang, f.group),
+		chooser(lang, inAction, b.actionOptions(lang, a, f.system), f.action),
 	}
 	if action == "" || wantsWho(action) {
-		blocks = append(blocks, line(lang, inWho, f.who, 3000, true))
+		blocks = append(blocks, b.whoInput(lang, f))
 	}
 	if action == "" || wantsAs(action) {
-		blocks = append(blocks, line(lang, inRole, f.role, 200, true))
+		blocks = append(blocks, roleInput(lang, action, f.role))
 	}
 	if action == "" || mayEnd(action) {
 		blocks = append(blocks, line(lang, inFor, f.limit, 20, true))
@@ -55,7 +70,7 @@ func (b *Bot) form(lang Lang, a workflow.Actor, f filled) slack.ModalViewRequest
 	because := line(lang, inBecause, f.because, workflow.MaxReason, true)
 	because.Element.(*slack.PlainTextInputBlockElement).Multiline = true
 	return slack.ModalViewRequest{
-		Type: slack.VTModal, CallbackID: requestForm,
+		Type: slack.VTModal, CallbackID: requestForm, PrivateMetadata: f.choices(),
 		Title: plainText(lang.say("form.title")), Submit: plainText(lang.say("form.submit")), Close: plainText(lang.say("form.cancel")),
 		Blocks: slack.Blocks{BlockSet: append(blocks, because)},
 	}
@@ -70,6 +85,11 @@ func wantsAs(a workflow.Action) bool {
 	default:
 		return true
 	}
+}
+
+// givesRole reports whether an action's role is one of a list.
+func givesRole(a workflow.Action) bool {
+	return slices.Contains([]workflow.Action{workflow.Add, workflow.SetRole, workflow.AddRole, workflow.DropRole}, a)
 }
 
 // mayEnd reports whether a membership of the action may be limited in time.
@@ -103,20 +123,79 @@ func line(lang Lang, name, text string, limit int, optional bool) *slack.InputBl
 	return block
 }
 
-// groupInput is a menu that is filled live as one types; what is typed is always among its options.
+// groupInput is a picker whose choice is told at once, so that the form can follow it.
 func (b *Bot) groupInput(lang Lang, group string) *slack.InputBlock {
-	menu := slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, plainText(lang.say("form.group.hint")), inGroup)
-	least := 0
-	menu.MinQueryLength = &least
-	if group != "" {
-		menu.InitialOption = option(group, group)
-	}
-	return slack.NewInputBlock(inGroup, plainText(lang.say("form.group")), nil, menu)
+	block := picker(lang, inGroup, group)
+	block.Optional = false
+	block.DispatchAction = true
+	return block
 }
 
-// option is one choice of a menu, cut to Slack's 75 characters.
-func option(value, text string) *slack.OptionBlockObject {
-	return slack.NewOptionBlockObject(cut(value, 75), plainText(cut(text, 75)), nil)
+// picker is a menu that is filled live as one types; what is typed is always among its options.
+func picker(lang Lang, name, chosen string) *slack.InputBlock {
+	menu := slack.NewOptionsSelectBlockElement(slack.OptTypeExternal, plainText(lang.say("form."+name+".hint")), name)
+	least := 0
+	menu.MinQueryLength = &least
+	if chosen != "" {
+		menu.InitialOption = option(chosen, chosen)
+	}
+	block := slack.NewInputBlock(name, plainText(lang.say("form."+name)), nil, menu)
+	block.Optional = true
+	return block
+}
+
+// roleInput is a picker of roles, or a line for a remark, or for either while no action is chosen.
+func roleInput(lang Lang, action workflow.Action, role string) *slack.InputBlock {
+	switch {
+	case action == "":
+		return line(lang, inRole, role, 200, true)
+	case givesRole(action):
+		block := picker(lang, inRole, role)
+		block.Label = plainText(lang.say("form.role.only"))
+		block.Element.(*slack.SelectBlockElement).Placeholder = plainText(lang.say("form.role.only.hint"))
+		return block
+	default:
+		block := line(lang, inRole, role, 200, true)
+		block.Label = plainText(lang.say("form.remark"))
+		block.Element.(*slack.PlainTextInputBlockElement).Placeholder = plainText(lang.say("form.remark.hint"))
+		return block
+	}
+}
+
+// whoInput is a picker of several.
+func (b *Bot) whoInput(lang Lang, f filled) *slack.InputBlock {
+	menu := slack.NewOptionsMultiSelectBlockElement(slack.MultiOptTypeExternal, plainText(lang.say("form.who.hint")), inWho)
+	least := 0
+	menu.MinQueryLength = &least
+	for _, who := range f.everyone() {
+		menu.InitialOptions = append(menu.InitialOptions, option(who, b.called(who)))
+	}
+	block := slack.NewInputBlock(inWho, plainText(lang.say("form.who")), nil, menu)
+	block.Optional = true
+	return block
+}
+
+// everyone is each WHO that stands in the form.
+func (f filled) everyone() []string {
+	var all []string
+	for who := range strings.SplitSeq(f.who, ",") {
+		if who = strings.TrimSpace(who); who != "" {
+			all = append(all, who)
+		}
+	}
+	return all
+}
+
+// called is how a WHO reads: a mention by what Slack calls the person, if that is known already.
+func (b *Bot) called(who string) string {
+	m := mention.FindStringSubmatch(who)
+	if m == nil {
+		return who
+	}
+	s := b.shelves.names
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return "@" + firstOf(calm(s.lists[namesKey].list[m[1]]), m[1])
 }
 
 // systemOptions are the systems on which some rule lets the person ask for something; all of them where none does, so
@@ -164,20 +243,6 @@ func values(v view) filled {
 	return filled{
 		system: v.input(inSystem), group: v.input(inGroup), action: v.input(inAction), who: v.input(inWho),
 		role: v.input(inRole), limit: v.input(inFor), because: v.input(inBecause),
-	}
-}
-
-// refit shows the form anew after a choice that others depend on
-// (https://docs.slack.dev/reference/methods/views.update).
-func (b *Bot) refit(ctx context.Context, i interaction) {
-	f := values(*i.View)
-	lang := b.langOf(ctx, i.User.ID)
-	a := b.actor(ctx, i.person(), false)
-	if sys, ok := b.o.Engine.System(f.system); ok && !slices.Contains(sys.Actions, workflow.Action(f.action)) {
-		f.action = ""
-	}
-	if _, err := b.client.UpdateViewContext(ctx, b.form(lang, a, f), "", i.View.Hash, i.View.ID); err != nil {
-		b.o.Logger.Info("a form could not be refitted; it works as it is", "error", err)
 	}
 }
 
@@ -275,7 +340,14 @@ func nearForm(text string) filled {
 		}
 	}
 	f.system, f.group, f.role, f.because = p.ask.system, p.ask.group, p.ask.as, p.ask.reason
-	f.who = plain(strings.Join(p.ask.who, ", "))
+	for i, who := range p.ask.who {
+		if m := mention.FindStringSubmatch(who); m != nil {
+			p.ask.who[i] = "<@" + m[1] + ">"
+		} else {
+			p.ask.who[i] = plain(who)
+		}
+	}
+	f.who = strings.Join(p.ask.who, ",")
 	if p.ask.limit > 0 {
 		f.limit = workflow.FormatDuration(p.ask.limit)
 	}

@@ -206,13 +206,12 @@ func (b *Bot) home(ctx context.Context, lang Lang, a workflow.Actor, at pages) (
 
 // homePart is one page of one list of the Home, each request with the buttons that work for this person.
 func (b *Bot) homePart(l Lang, part string, p page, a workflow.Actor) []slack.Block {
-	title := "home." + part
-	blocks := []slack.Block{slack.NewDividerBlock(), slack.NewHeaderBlock(plainText(l.say(title)))}
+	blocks := []slack.Block{slack.NewDividerBlock(), slack.NewHeaderBlock(plainText(l.say("home." + part)))}
 	if len(p.requests) == 0 {
-		blocks = append(blocks, slack.NewContextBlock("", mrkdwn(l.say(title+".none"))))
+		blocks = append(blocks, slack.NewContextBlock("", mrkdwn(l.say("home."+part+".none"))))
 	}
 	for _, r := range p.requests {
-		id := blockPrefix + r.Number.String() + ":" + title
+		id := blockPrefix + r.Number.String() + ":home." + part
 		text := l.say("list.line", r.Number, l.state(r.State), l.does(r.Change), l.date(r.Created))
 		if diff := l.difference(r); diff != "" && r.State == workflow.Pending {
 			text += "\n" + diff

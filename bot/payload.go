@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"countersign/workflow"
 )
@@ -98,18 +99,28 @@ type view struct {
 
 // stateValue is what a person put into one input.
 type stateValue struct {
-	Typed          any `json:"value,omitempty"`
-	SelectedOption *struct {
-		Value string `json:"value"`
-	} `json:"selected_option,omitempty"`
-	SelectedUser string `json:"selected_user,omitempty"`
+	Type            string         `json:"type,omitempty"`
+	Typed           any            `json:"value,omitempty"`
+	SelectedOption  *chosenOption  `json:"selected_option,omitempty"`
+	SelectedOptions []chosenOption `json:"selected_options,omitempty"`
+	SelectedUser    string         `json:"selected_user,omitempty"`
 }
 
-// text is the input's value, whatever kind of input it is.
+type chosenOption struct {
+	Value string `json:"value"`
+}
+
+// text is the input's value, whatever kind of input it is; several are joined by commas.
 func (v stateValue) text() string {
 	switch {
 	case v.SelectedOption != nil:
 		return v.SelectedOption.Value
+	case len(v.SelectedOptions) > 0:
+		values := make([]string, len(v.SelectedOptions))
+		for i, o := range v.SelectedOptions {
+			values[i] = o.Value
+		}
+		return strings.Join(values, ",")
 	case v.SelectedUser != "":
 		return v.SelectedUser
 	default:

@@ -24,8 +24,8 @@ func (d *Doctor) Place(ctx context.Context, channel string) (Place, error) {
 	return placeOf(ctx, d.client, channel)
 }
 
-func placeOf(ctx context.Context, c *slack.Client, channel string) (Place, error) {
-	ch, err := c.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel})
+func placeOf(ctx context.Context, client *slack.Client, channel string) (Place, error) {
+	ch, err := client.GetConversationInfoContext(ctx, &slack.GetConversationInfoInput{ChannelID: channel})
 	if err != nil {
 		return Place{}, err
 	}

@@ -24,6 +24,7 @@ var needs = map[string][]string{
 	"PostEphemeralContext":          {"chat:write"},
 	"UpdateMessageContext":          {"chat:write"},
 	"GetUserInfoContext":            {"users:read"},
+	"GetUsersPaginated":             {"users:read"},
 	"GetUserGroupMembersContext":    {"usergroups:read"},
 	"GetConversationInfoContext":    {"channels:read", "groups:read"},
 	"GetConversationHistoryContext": {"channels:history", "groups:history", "im:history"},
@@ -77,7 +78,9 @@ func clientCalls(t *testing.T) map[string]string {
 			if !ok {
 				return true
 			}
-			if x, ok := sel.X.(*ast.SelectorExpr); ok && x.Sel.Name == "client" {
+			field, isField := sel.X.(*ast.SelectorExpr)
+			variable, isVariable := sel.X.(*ast.Ident)
+			if isField && field.Sel.Name == "client" || isVariable && variable.Name == "client" {
 				calls[sel.Sel.Name] = fset.Position(sel.Pos()).String()
 			}
 			return true
