@@ -87,6 +87,9 @@ func (b *batch) read(ctx context.Context, kv KV) error {
 	for _, p := range b.commits {
 		for _, w := range p.writes {
 			wanted[string(w.key)] = struct{}{}
+			if w.alone != nil {
+				wanted[string(w.alone)] = struct{}{}
+			}
 		}
 		if p.delivery != "" {
 			wanted[string(claimKey(p.claimID))] = struct{}{}
@@ -102,7 +105,7 @@ func (b *batch) read(ctx context.Context, kv KV) error {
 		return err
 	}
 	for _, it := range items {
-		if it.Key[0] == requestFamily {
+		if it.Key[0] == requestFamily || it.Key[0] == aloneFamily {
 			b.revs[string(it.Key)] = it.Rev
 		} else if err := b.readClaim(it); err != nil {
 			return err
@@ -146,10 +149,10 @@ func (b *batch) judge(p *pending) verdict {
 	seen := map[string]bool{}
 	for _, w := range p.writes {
 		key := string(w.key)
-		if b.written[key] {
+		if b.written[key] || w.alone != nil && b.written[string(w.alone)] {
 			return verdict{err: conflict(w), tentative: true}
 		}
-		if seen[key] || b.revs[key] != w.rev {
+		if seen[key] || b.revs[key] != w.rev || w.alone != nil && b.revs[string(w.alone)] != w.aloneRev {
 			return verdict{err: conflict(w)}
 		}
 		seen[key] = true
@@ -209,6 +212,11 @@ func (b *batch) applyWrite(w *write) {
 		if !contains(w.oldIndex, k) {
 			b.put(k, nil)
 		}
+	}
+	if w.alone != nil {
+		b.put(w.alone, appendNumber(nil, w.number))
+		b.compares[string(w.alone)] = w.aloneRev
+		b.written[string(w.alone)] = true
 	}
 }
 

@@ -135,7 +135,7 @@ func (c *checker) claims(ctx context.Context) error {
 
 // orphans compares what is stored with what is wanted, family by family.
 func (c *checker) orphans(ctx context.Context) error {
-	for _, family := range []byte{requesterFamily, stateFamily, dueFamily, claimTimeFamily, auditFamily} {
+	for _, family := range []byte{requesterFamily, stateFamily, dueFamily, aloneFamily, claimTimeFamily, auditFamily} {
 		got := 0
 		err := c.store.scan(ctx, []byte{family}, []byte{family + 1}, math.MaxInt, func(it Item) error {
 			if family == auditFamily {
@@ -182,6 +182,9 @@ func (c *checker) wanted(ctx context.Context, it Item) (bool, error) {
 		return true, nil
 	}
 	n, err := numberIn(it.Key)
+	if it.Key[0] == aloneFamily {
+		n, err = aloneIn(it)
+	}
 	if err != nil {
 		return false, err
 	}

@@ -63,7 +63,11 @@ type write struct {
 	request []byte // JSON
 	entries []link
 	index   [][]byte // the index keys of the new record
-	gone    bool     // the record, its index keys and its entries are removed
+	// Where the request becomes the one that may have a call under way on its membership: the key that says so, and the
+	// revision it is stored at, which is not nought if the request it names no longer calls for it.
+	alone    []byte
+	aloneRev uint64
+	gone     bool // the record, its index keys and its entries are removed
 
 	// What the record at rev holds: its index keys and the places of its audit entries. A revision names one version of
 	// the record, so these still hold when the committer finds the record at rev.
@@ -169,12 +173,12 @@ func (s *Store) readReplaced(ctx context.Context, p *pending) error {
 			keys = append(keys, w.key)
 		}
 	}
-	if len(keys) == 0 {
-		return nil
-	}
-	items, err := s.kv.Get(ctx, keys...)
-	if err != nil {
-		return err
+	var items []Item
+	if len(keys) > 0 {
+		var err error
+		if items, err = s.kv.Get(ctx, keys...); err != nil {
+			return err
+		}
 	}
 	for i := range p.writes {
 		w := &p.writes[i]
@@ -192,6 +196,38 @@ func (s *Store) readReplaced(ctx context.Context, p *pending) error {
 		}
 		w.oldIndex, w.oldAudit = indexKeys(&rec.Request), rec.Audit
 	}
+	for i := range p.writes {
+		if err := s.readAlone(ctx, &p.writes[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readAlone refuses a request that would be alone on a membership on which another one is.
+func (s *Store) readAlone(ctx context.Context, w *write) error {
+	i := slices.IndexFunc(w.index, func(k []byte) bool { return k[0] == aloneFamily })
+	if i < 0 || contains(w.oldIndex, w.index[i]) {
+		return nil
+	}
+	w.alone = w.index[i]
+	items, err := s.kv.Get(ctx, w.alone)
+	if err != nil || items[0].Rev == 0 {
+		return err
+	}
+	n, err := aloneIn(items[0])
+	if err != nil {
+		return err
+	}
+	other, _, err := s.Load(ctx, n)
+	switch {
+	case errors.Is(err, workflow.ErrNotFound):
+	case err != nil:
+		return err
+	case n != w.number && contains(indexKeys(&other), w.alone):
+		return fmt.Errorf("request %d: %w: request %d", w.number, workflow.ErrOccupied, n)
+	}
+	w.aloneRev = items[0].Rev // left by a version of this program that knew no such key
 	return nil
 }
 

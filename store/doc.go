@@ -29,12 +29,14 @@
 //	p team user number            index: requests by requester
 //	s state number                index: requests by state
 //	d due number                  index: requests by when their earliest effect is due; none for one that owes nothing
+//	b id                          the number of the one request that may have a call under way on a membership; id is the
+//	                              first 16 bytes of SHA-256 of system/group/subject. The other indexes are empty
 //	c id                          {at, numbers}: a delivery claim; id is the number that the delivery begins with, or 0, in
 //	                              eight bytes, and the first 16 bytes of SHA-256 of the delivery
 //	t at id                       index: claims by time
 //
-// A value is one byte of version (1), four bytes of CRC-32C over key, version and payload, and the payload: JSON, and
-// empty in an index.
+// A value is one byte of version (1), four bytes of CRC-32C over key, version and payload, and the payload: JSON, empty in
+// an index.
 //
 // # The audit chain
 //

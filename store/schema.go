@@ -22,6 +22,7 @@ const (
 	dueFamily       = 'd'
 	claimFamily     = 'c'
 	claimTimeFamily = 't'
+	aloneFamily     = 'b'
 )
 
 const (
@@ -89,7 +90,28 @@ func indexKeys(r *workflow.Request) [][]byte {
 	if due := r.Due(); !due.IsZero() {
 		keys = append(keys, dueKey(due, r.Number))
 	}
+	if r.Alone() {
+		keys = append(keys, aloneKey(r.Change))
+	}
 	return keys
+}
+
+// aloneKey stands for a membership, and is the key of the one request that is about it.
+func aloneKey(c workflow.Change) []byte {
+	sum := sha256.Sum256([]byte(c.Key()))
+	return append([]byte{aloneFamily}, sum[:sha256.Size/2]...)
+}
+
+// aloneIn is the number that an aloneKey is stored with.
+func aloneIn(it Item) (workflow.Number, error) {
+	payload, err := unseal(it.Key, it.Value)
+	if err != nil {
+		return 0, err
+	}
+	if len(payload) != numberSize {
+		return 0, damaged(it.Key, "it is no number")
+	}
+	return workflow.Number(binary.BigEndian.Uint64(payload)), nil
 }
 
 func appendNumber(key []byte, n workflow.Number) []byte {
@@ -161,6 +183,8 @@ func keyName(key []byte) string {
 		return fmt.Sprintf("audit entry %d (key %x)", n, key)
 	case requesterFamily, stateFamily, dueFamily:
 		return fmt.Sprintf("index of request %d (key %x)", n, key)
+	case aloneFamily:
+		return fmt.Sprintf("claim of a membership (key %x)", key)
 	case claimFamily, claimTimeFamily:
 		return fmt.Sprintf("delivery claim (key %x)", key)
 	default:

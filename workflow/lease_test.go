@@ -306,3 +306,72 @@ func TestLease_FencesOwnerOfAnOlderEpoch(t *testing.T) {
 		}
 	})
 }
+
+// TestLease_OneCallOnAMembership: two requests on one membership reach their calls at the same instant, at two replicas.
+// One begins; the other waits until that is settled, also where the replica dies, and then finds it already so.
+func TestLease_OneCallOnAMembership(t *testing.T) {
+	for _, dies := range []bool{false, true} {
+		t.Run(fmt.Sprint("dies=", dies), func(t *testing.T) {
+			virtualFleet(t, 3, func(f *fleet) {
+				var here int
+				both := make(chan struct{})
+				for _, r := range f.replicas {
+					r.steps = func(point string) {
+						switch point {
+						case "before_begin":
+							f.desk.mu.Lock()
+							if here++; here == 2 {
+								close(both)
+							}
+							f.desk.mu.Unlock()
+							<-both
+						case "after_call":
+							if dies {
+								runtime.Goexit()
+							}
+						}
+					}
+				}
+				one, two := f.replicas[0].asks(invite(50002)), f.replicas[1].asks(invite(50002))
+				f.passes(time.Minute)
+				f.replicas[0].approves(one)
+				f.replicas[1].approves(two)
+				f.passes(10 * time.Minute)
+				if here < 2 {
+					t.Fatal("the two did not meet")
+				}
+				for _, n := range []workflow.Number{one, two} {
+					if got := f.replicas[2].load(n).State; got != workflow.Done {
+						t.Errorf("#%v is %s, want done", n, got)
+					}
+				}
+				if got := f.invites("50002"); len(got) != 1 {
+					t.Errorf("%d calls were made, want 1", len(got))
+				}
+			})
+		})
+	}
+}
+
+// TestAlone_UntilAPersonIsAsked: a call keeps others from the membership until its outcome is known, or a person has it.
+func TestAlone_UntilAPersonIsAsked(t *testing.T) {
+	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	by := rule(anyOf(1, lead.User))
+	r := workflow.Request{Number: 1, State: workflow.Approved, Rule: by, Effects: []workflow.Effect{{ID: 1, Kind: workflow.CallEffect, Due: at}}}
+	for _, step := range []struct {
+		verb  workflow.Verb
+		alone bool
+	}{{workflow.Begin, true}, {workflow.Lose, true}, {workflow.Ask, false}, {workflow.LookAgain, false}} {
+		c := workflow.Command{Verb: step.verb, Via: "test"}
+		if step.verb == workflow.LookAgain {
+			c.Actor = lead
+		}
+		tr, err := workflow.Apply(r, c, policy(by), at)
+		if err != nil {
+			t.Fatalf("%s: %v", step.verb, err)
+		}
+		if r = tr.Request; r.Alone() != step.alone {
+			t.Errorf("after %s: alone is %v, want %v", step.verb, r.Alone(), step.alone)
+		}
+	}
+}

@@ -137,10 +137,17 @@ type Attempt struct {
 	Before Membership `json:"before,omitzero"`
 	// Outcome is what the call itself returned; nil while it is not recorded.
 	Outcome *Outcome `json:"outcome,omitempty"`
+	// Alone: until the outcome is known, or a person is asked, no other request may begin a call on the membership.
+	Alone bool `json:"alone,omitempty"`
 	// Repeat marks a call that repeats an unclear one, which a read had shown to be not applied.
 	Repeat bool `json:"repeat,omitempty"`
 	// Settle is until when an unclear outcome is looked up before a person is asked.
 	Settle time.Time `json:"settle,omitzero"`
+}
+
+// Alone reports whether no other request may begin a call on the membership of this one.
+func (r Request) Alone() bool {
+	return r.Attempt != nil && r.Attempt.Alone && (r.State == Executing || r.State == Unknown)
 }
 
 // Result is how a request ended, for people.

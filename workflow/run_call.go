@@ -171,11 +171,19 @@ func (r *Runner) dispatch(ctx context.Context, log *slog.Logger, sys System, req
 			log.Debug("a call was overtaken", "kind", string(ref.Kind))
 			return 0
 		}
+		if errors.Is(err, ErrOccupied) { // since it was looked for in start
+			log.Info("a call waits for another of the same membership", "error", err)
+			r.soon(lookEvery)
+			return 0
+		}
 		log.Error("the begin of a call could not be stored, nothing was called", "error", err)
 		return firstBackoff
 	}
 	if !r.renewed(req, t, sys.limit()) {
 		return r.do(ctx, log, t, Command{Verb: Lose, Via: "lease"}) // another replica may settle it already
+	}
+	if c, ok := r.outdated(ctx, sys, req, m); ok {
+		return r.record(ctx, log, t, c)
 	}
 	r.o.Step("before_call", req.Number)
 	cctx, cancel := context.WithTimeout(ctx, r.within(t, sys.limit()))
@@ -183,6 +191,31 @@ func (r *Runner) dispatch(ctx context.Context, log *slog.Logger, sys System, req
 	cancel()
 	r.o.Step("after_call", req.Number)
 	return r.record(ctx, log, t, r.learned(ctx, sys, req, out))
+}
+
+// outdated reads the membership once more where there are other replicas: one of them may have changed it between the
+// read and the begin, from which on nobody else does. If so, it returns what that means; nothing was called.
+func (r *Runner) outdated(ctx context.Context, sys System, req Request, m Membership) (Command, bool) {
+	if r.o.Engine.leases.replica == "" {
+		return Command{}, false // requests on one membership wait in one lane
+	}
+	now, err := r.read(ctx, sys, req, leaseFor-leaseNeed)
+	fault := &Fault{Class: ClassState, Text: "the membership has changed since it was read; nothing was called"}
+	switch {
+	case err == nil && now.State == m.State:
+		return Command{}, false
+	case err == nil && now.Fit == Satisfied && !now.Blind:
+		return Command{Verb: Succeed, Via: "provider", Already: true, Membership: now}, true
+	case err != nil:
+		if fault = faultOf(err); !mayPass(fault.Class) {
+			return Command{Verb: Fail, Via: "provider", Outcome: Outcome{Verdict: Refused, Fault: fault}}, true
+		}
+	}
+	out := Outcome{Verdict: Refused, Fault: fault}
+	if req.Streak >= maxStreak {
+		return Command{Verb: Fail, Via: "provider", Outcome: out}, true
+	}
+	return Command{Verb: Again, Via: "provider", Outcome: out, Until: r.o.Engine.Now().Add(comeBack)}, true
 }
 
 // sent remembers for d that a call of a request may still reach the membership, by a clock that nobody can set.

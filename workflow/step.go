@@ -221,7 +221,7 @@ func begin(s *step) *Refusal {
 	}
 	s.r.Attempts++
 	s.r.Streak++
-	s.r.Attempt = &Attempt{Begun: s.now, Before: s.c.Membership, Repeat: s.from == Unknown}
+	s.r.Attempt = &Attempt{Begun: s.now, Before: s.c.Membership, Alone: true, Repeat: s.from == Unknown}
 	s.turn(Executing, "before: "+s.c.Membership.State)
 	s.owe(CardEffect, s.now.Add(showRunning))
 	return nil
@@ -304,6 +304,9 @@ func lose(s *step) *Refusal {
 func ask(s *step) *Refusal {
 	res := s.result()
 	res.Asked, res.Seen = true, s.c.Membership.State
+	if s.r.Attempt != nil {
+		s.r.Attempt.Alone = false // who waits for a person holds up nobody
+	}
 	if s.c.Outcome.Fault != nil {
 		res.Fault = s.c.Outcome.Fault
 	}

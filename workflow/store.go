@@ -28,7 +28,7 @@ type Store interface {
 
 	// Commit stores all of c durably, or nothing. It returns the new revisions, one for each write in order. Its
 	// errors: ErrConflict if a revision is no longer the stored one, *DuplicateError if the delivery was committed
-	// before, which comes first, ErrBusy if it was not even tried. After any other error what was asked is not stored.
+	// before, which comes first, ErrOccupied if a request would be Alone that is not, ErrBusy if it was not even tried. After any other error what was asked is not stored.
 	Commit(ctx context.Context, c Commit) ([]Revision, error)
 }
 
@@ -69,6 +69,8 @@ type DueItem struct {
 var (
 	ErrNotFound = errors.New("no such request")
 	ErrConflict = errors.New("changed since it was read")
+	// ErrOccupied says that the call of another request on the same membership is not settled.
+	ErrOccupied = errors.New("a call of another request on the same membership is not settled")
 	ErrBusy     = errors.New("the store is busy, nothing was recorded")
 )
 

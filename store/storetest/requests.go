@@ -23,6 +23,7 @@ var storeTests = []contract{
 	one("Delivery", testDelivery),
 	one("ConcurrentDeliveries", testConcurrentDeliveries),
 	one("OldClaimsGoTwoAtATime", testOldClaims),
+	one("OneCallOnAMembership", testAlone),
 	one("NumbersAreUnique", testNumbers),
 	one("NumbersAreNotUsedAgain", testNumbersAfterRestart),
 	one("ListOrderAndPages", testList),
