@@ -55,7 +55,7 @@ const callTimeout = "1s"
 // world is the emulators, which outlive every kill, and the binary that is killed.
 type world struct {
 	*rig.Rig
-	t         *testing.T
+	t         testing.TB
 	dir       string
 	binary    string
 	ops, hook string
@@ -78,7 +78,7 @@ var build = sync.OnceValues(func() (string, error) {
 })
 
 // newWorld makes a world whose binary keeps its requests in the database at dsn, or in a bbolt file where that is empty.
-func newWorld(t *testing.T, dsn string) *world {
+func newWorld(t testing.TB, dsn string) *world {
 	t.Helper()
 	binary, err := build()
 	if err != nil {
@@ -111,7 +111,7 @@ func newWorld(t *testing.T, dsn string) *world {
 	return w
 }
 
-func freeAddr(t *testing.T) string {
+func freeAddr(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -144,6 +144,7 @@ type process struct {
 	cmd     *exec.Cmd
 	ended   chan struct{}
 	started time.Time
+	took    time.Duration // from the start to ready, of one that a benchmark started
 	errs    bytes.Buffer
 }
 
