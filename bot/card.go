@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -204,7 +205,8 @@ func (l Lang) decision(d workflow.Decision) string {
 	return line
 }
 
-// progress says how many approvals are in and who is still needed.
+// progress says how many approvals are in, who is still needed, and by which rule and, of several, which entry of it: so
+// everybody who can approve reads why.
 func (l Lang) progress(r workflow.Request) string {
 	lack, total := workflow.Missing(r), 0
 	var need []string
@@ -215,20 +217,26 @@ func (l Lang) progress(r workflow.Request) string {
 		total += lack[i]
 		names := make([]string, 0, len(a.AnyOf))
 		for _, id := range a.AnyOf {
-			if id == r.Requester.User {
-				continue
+			if id == r.Requester.User || slices.ContainsFunc(r.Decisions, func(d workflow.Decision) bool { return d.By.User == id }) {
+				continue // the requester fills no place, and nobody fills two
 			}
 			names = append(names, refer(id))
 		}
 		list := trim(strings.Join(names, ", "), 600)
-		if lack[i] == 1 {
-			need = append(need, l.say("card.one_of", list))
-		} else {
-			need = append(need, l.say("card.n_of", list, lack[i]))
+		who := l.say("card.one_of", list)
+		switch {
+		case lack[i] > 1:
+			who = l.say("card.n_of", list, lack[i])
+		case len(names) == 1 && strings.HasPrefix(list, "<@"):
+			who = list
 		}
+		if len(r.Rule.Approvers) > 1 {
+			who = l.say("card.entry", who, i+1)
+		}
+		need = append(need, who)
 	}
 	needed := r.Rule.Needed()
-	return l.say("card.progress", needed-total, needed, strings.Join(need, "; "))
+	return l.say("card.progress", needed-total, needed, strings.Join(need, "; "), shown(r.Rule.Name, 100))
 }
 
 // refer mentions a user or a user group of the policy.

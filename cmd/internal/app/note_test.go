@@ -177,3 +177,23 @@ func TestNote_FromHome(t *testing.T) {
 		t.Errorf("the card reads\n%s\nwant the note", slackfake.Text(card))
 	}
 }
+
+func TestCard_SaysWhoIsMissingAndWhy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, rig.Options{})
+	r, card := w.asks("U0REQ", "add 4f254367fa4768d7da5ef9c81f9f2c1e to warehouse/"+rig.Workspace+" as admin")
+	says := func(want string) {
+		t.Helper()
+		w.eventually(want, func() bool {
+			m, _ := w.card(r.Number)
+			return strings.Contains(slackfake.Text(m), want)
+		})
+	}
+	says("0 of 2 approvals · <@U0LEAD> (entry 1); one of <@U0BOB>, <!subteam^S0GPU> (entry 2) still needed (rule “workspace admins”)")
+	w.clicks("U0LEAD", card, "approve")
+	says("1 of 2 approvals · one of <@U0BOB>, <!subteam^S0GPU> (entry 2) still needed (rule “workspace admins”)")
+	_, card = w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+	if want := "0 of 1 approvals · one of <@U0LEAD>, <@U0BOB> still needed (rule “gpu team”)"; !strings.Contains(slackfake.Text(card), want) {
+		t.Errorf("the card reads\n%s\nwant %s", slackfake.Text(card), want)
+	}
+}
