@@ -9,6 +9,7 @@ import (
 
 	"countersign/bot/slackfake"
 	"countersign/providers/compshare/compsharefake"
+	"countersign/providers/dataarts/dataartsfake"
 )
 
 // acked is what a delivery to the bot came to, for the page.
@@ -50,6 +51,8 @@ type clickAct struct {
 	ActionID string `json:"action_id"`
 	BlockID  string `json:"block_id"`
 	Value    string `json:"value"`
+	// Chosen is what is chosen in a menu of several.
+	Chosen []string `json:"chosen"`
 	// Values are what stands in the other fields of a view, which Slack sends along.
 	Values map[string]map[string]any `json:"values"`
 }
@@ -63,6 +66,7 @@ func (w *world) click(ctx context.Context, in clickAct) (answer, error) {
 	w.waitReady(ctx)
 	click := slackfake.ClickInput{
 		User: in.As, Channel: in.Channel, TS: in.TS, ViewID: in.ViewID, ActionID: in.ActionID, BlockID: in.BlockID, Value: in.Value,
+		Values: in.Chosen,
 	}
 	if len(in.Values) > 0 {
 		click.Patch = map[string]any{"view": map[string]any{"state": map[string]any{"values": in.Values}}}
@@ -174,4 +178,73 @@ func (w *world) relate(_ context.Context, in relateAct) (answer, error) {
 		}
 	}
 	return answer{}, errors.New("that company has no open invitation")
+}
+
+// consoleAct is what somebody changes in a vendor's own console: a relation of a team, or a member of a workspace.
+type consoleAct struct {
+	Team    uint32 `json:"team"`
+	Company uint32 `json:"company"`
+	// Status is the relation's new one; empty takes the company out.
+	Status string `json:"status"`
+	Remark string `json:"remark"`
+
+	Workspace string `json:"workspace"`
+	Member    string `json:"member"`
+	// Group says that the member is a user group.
+	Group bool `json:"group"`
+	// Roles are the member's new ones; none takes the member out.
+	Roles []string `json:"roles"`
+}
+
+// console changes a membership in the cloud, behind the bot's back.
+func (w *world) console(_ context.Context, in consoleAct) (answer, error) {
+	defer w.news.tell()
+	if in.Workspace != "" {
+		return answer{}, w.consoleMember(in)
+	}
+	known := []string{"", compsharefake.Pending, compsharefake.Joined, compsharefake.Rejected, compsharefake.Canceled}
+	i := slices.IndexFunc(w.teams(), func(t team) bool { return t.ID == in.Team })
+	switch {
+	case i < 0:
+		return answer{}, fmt.Errorf("there is no team %d", in.Team)
+	case in.Company == 0 || in.Company == w.teams()[i].Owner:
+		return answer{}, fmt.Errorf("company %d cannot be in that team", in.Company)
+	case !slices.Contains(known, in.Status):
+		return answer{}, fmt.Errorf("a company cannot be %q", in.Status)
+	}
+	w.CompShare.SetRelation(compsharefake.Relation{Team: in.Team, Company: in.Company, Status: in.Status, Remark: in.Remark})
+	return answer{}, nil
+}
+
+func (w *world) consoleMember(in consoleAct) error {
+	st := w.dataarts()
+	all := st.iam()
+	at := slices.IndexFunc(st.Workspaces, func(ws dataartsfake.Workspace) bool { return ws.ID == in.Workspace })
+	who := slices.IndexFunc(all.Subjects, func(s subject) bool { return s.ID == in.Member && s.Group == in.Group })
+	switch {
+	case at < 0:
+		return fmt.Errorf("there is no workspace %q", in.Workspace)
+	case who < 0:
+		return fmt.Errorf("IAM knows nobody %q", in.Member)
+	}
+	for _, id := range in.Roles {
+		if !slices.ContainsFunc(all.Roles, func(r subject) bool { return r.ID == id }) {
+			return fmt.Errorf("there is no role %q", id)
+		}
+	}
+	m := dataartsfake.Member{UserID: in.Member, UserName: all.Subjects[who].Name}
+	if in.Group {
+		m.Type = dataartsfake.TypeGroup
+	}
+	for _, old := range st.Workspaces[at].Members {
+		if old.Type == m.Type && old.UserID == m.UserID {
+			m = old
+		}
+	}
+	if m.Roles = in.Roles; len(m.Roles) == 0 {
+		w.DataArts.RemoveMember(in.Workspace, m.Type, m.UserID)
+		return nil
+	}
+	w.DataArts.SetMember(in.Workspace, m)
+	return nil
 }

@@ -38,6 +38,7 @@ func handler(w *world) http.Handler {
 	mux.Handle("POST /api/clock", act(w.pushClock))
 	mux.Handle("POST /api/mishap", act(w.makeMishap))
 	mux.Handle("POST /api/relation", act(w.relate))
+	mux.Handle("POST /api/console", act(w.console))
 	return guard(mux)
 }
 

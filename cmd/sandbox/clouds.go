@@ -17,8 +17,8 @@ import (
 // companies are names for the company numbers of CompShare's seed, which has none; the page shows them beside the
 // numbers, so that a newcomer can tell them apart.
 var companies = map[string]string{
-	"50001": "Acme (this account)", "50002": "Zhang San 张三", "50003": "Chen Jing 陈静", "50004": "Zhao Lei 赵磊",
-	"50005": "Vision Lab", "50006": "Li Si 李四", "50009": "not verified", "50010": "LLM platform",
+	"50001": "Acme", "50002": "Zhang San 张三", "50003": "Chen Jing 陈静", "50004": "Zhao Lei 赵磊",
+	"50005": "Vision Lab", "50006": "Li Si 李四", "50009": "Unverified Ltd", "50010": "LLM platform",
 }
 
 // team is a CompShare team as its owner sees it.
@@ -49,6 +49,8 @@ type member struct {
 	Group bool     `json:"group,omitempty"`
 	Owner bool     `json:"owner,omitempty"`
 	Roles []string `json:"roles"`
+	// RoleIDs are the roles by their IDs, in the order of Roles.
+	RoleIDs []string `json:"role_ids"`
 }
 
 // call is one call that a cloud got.
@@ -59,7 +61,7 @@ type call struct {
 	Detail   string    `json:"detail"`
 	Mutating bool      `json:"mutating"`
 	Applied  bool      `json:"applied"`
-	// Answer is what the client was told: a code, or that it was told nothing.
+	// Answer is what the client was told; empty where it was told nothing.
 	Answer string `json:"answer"`
 	Failed bool   `json:"failed"`
 }
@@ -100,14 +102,21 @@ func (w *world) teams() []team {
 	return list
 }
 
-func (w *world) workspaces() []workspace {
-	var st struct {
-		Workspaces []dataartsfake.Workspace `json:"workspaces"`
-		Users      []dataartsfake.IAMUser   `json:"users"`
-		Groups     []dataartsfake.IAMGroup  `json:"groups"`
-		Roles      []dataartsfake.Role      `json:"roles"`
-	}
+// dataartsState is what the emulator of DataArts Studio knows, as far as the page is concerned.
+type dataartsState struct {
+	Workspaces []dataartsfake.Workspace `json:"workspaces"`
+	Users      []dataartsfake.IAMUser   `json:"users"`
+	Groups     []dataartsfake.IAMGroup  `json:"groups"`
+	Roles      []dataartsfake.Role      `json:"roles"`
+}
+
+func (w *world) dataarts() (st dataartsState) {
 	decode(w.DataArts.Snapshot(), &st)
+	return st
+}
+
+// names are the names of users, user groups and roles, by their IDs.
+func (st dataartsState) names() map[string]string {
 	names := map[string]string{}
 	for _, u := range st.Users {
 		names[u.ID] = u.Name
@@ -118,13 +127,43 @@ func (w *world) workspaces() []workspace {
 	for _, r := range st.Roles {
 		names[r.ID] = r.Code
 	}
+	return names
+}
+
+// iam is whom and what a member can be in a workspace.
+type iam struct {
+	Subjects []subject `json:"subjects"`
+	Roles    []subject `json:"roles"`
+}
+
+type subject struct {
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Group bool   `json:"group,omitempty"`
+}
+
+func (st dataartsState) iam() (all iam) {
+	for _, u := range st.Users {
+		all.Subjects = append(all.Subjects, subject{u.ID, u.Name, false})
+	}
+	for _, g := range st.Groups {
+		all.Subjects = append(all.Subjects, subject{g.ID, g.Name, true})
+	}
+	for _, r := range st.Roles {
+		all.Roles = append(all.Roles, subject{r.ID, cmp.Or(r.Code, r.Name), false})
+	}
+	return all
+}
+
+func (st dataartsState) workspaces() []workspace {
+	names := st.names()
 	var list []workspace
 	for _, ws := range st.Workspaces {
 		out := workspace{ID: ws.ID, Name: ws.Name, Members: []member{}}
 		for _, m := range ws.Members {
 			row := member{
 				ID: m.UserID, Name: cmp.Or(m.UserName, names[m.UserID]), Group: m.Type == dataartsfake.TypeGroup,
-				Owner: m.DomainOwner, Roles: []string{},
+				Owner: m.DomainOwner, Roles: []string{}, RoleIDs: slices.Clone(m.Roles),
 			}
 			for _, r := range m.Roles {
 				row.Roles = append(row.Roles, cmp.Or(names[r], r))
@@ -168,8 +207,8 @@ func compshareCall(c compsharefake.Call) call {
 	out.Detail = strings.TrimSpace(out.Detail)
 	switch {
 	case c.Fault == compsharefake.Cut || c.Fault == compsharefake.Truncated:
-		out.Answer, out.Failed = "no answer", true
-	case c.Fault != "":
+		out.Failed = true
+	case c.Fault != "" && c.Fault != compsharefake.RetCode:
 		out.Answer, out.Failed = string(c.Fault), true
 	default:
 		out.Answer, out.Failed = "RetCode "+strconv.Itoa(c.RetCode), c.RetCode != 0
@@ -188,7 +227,7 @@ func dataartsCall(c dataartsfake.Call) call {
 		Detail: strings.TrimSpace(c.Method + " " + path + " " + named(c.Body)), Answer: strconv.Itoa(c.Status), Failed: c.Status >= http.StatusBadRequest,
 	}
 	if c.Status == 0 {
-		out.Answer, out.Failed = "no answer", true
+		out.Answer, out.Failed = "", true
 	}
 	return out
 }

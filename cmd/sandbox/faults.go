@@ -16,11 +16,9 @@ var (
 	}
 )
 
-// mishap is something that can be made to go wrong from the page.
+// mishap is something that can be made to go wrong from the page, whose catalogue has the words for it.
 type mishap struct {
-	ID    string `json:"id"`
-	Label string `json:"label"`
-	About string `json:"about"`
+	ID string `json:"id"`
 	// Group is what it happens to: cloud, slack or bot.
 	Group string `json:"group"`
 	// do makes it happen, or prepares it; where it is prepared, spent reports whether it has happened.
@@ -30,38 +28,33 @@ type mishap struct {
 // mishaps are what can go wrong, in the order of the page.
 var mishaps = []mishap{
 	{
-		"lose-answer", "Lose the next answer", "The next change is carried out by the cloud, but its answer never arrives.", "cloud",
+		"lose-answer", "cloud",
 		onNextChange(compsharefake.Fault{Kind: compsharefake.Cut, After: true}, dataartsfake.Fault{Kind: dataartsfake.ApplyThenCut}),
 	},
 	{
-		"cut-call", "Cut the next call", "The connection is cut before the next change reaches the cloud.", "cloud",
+		"cut-call", "cloud",
 		onNextChange(compsharefake.Fault{Kind: compsharefake.Cut}, dataartsfake.Fault{Kind: dataartsfake.CutBefore}),
 	},
 	{
-		"refuse", "Refuse the next change", "The cloud answers the next change with an error of its own.", "cloud",
+		"refuse", "cloud",
 		onNextChange(
 			compsharefake.Fault{Kind: compsharefake.RetCode, RetCode: 226606, Message: "account is not real-name verified"},
 			dataartsfake.Fault{Kind: dataartsfake.Status, Status: 400, Code: "DAYU.4402", Message: "The workspace user is not allowed to do this."},
 		),
 	},
+	{"busy", "cloud", cloudsBusy},
+	{"cloud-down", "cloud", cloudsDown},
+	{"slack-limit", "slack", slackLimit},
 	{
-		"cloud-down", "Clouds out of order", "Every call to either cloud, reads too, answers 502 until you mend it.", "cloud",
-		cloudsDown,
-	},
-	{
-		"slack-limit", "Slack asks to slow down", "Slack answers the next posts and edits with 429 and a pause of three seconds.", "slack",
-		slackLimit,
-	},
-	{
-		"slack-twice", "Slack delivers twice", "The next command or click reaches the bot twice, as Slack does when it is unsure.", "slack",
+		"slack-twice", "slack",
 		func(w *world) (func() bool, error) { w.Slack.Duplicate(1); return nil, nil },
 	},
 	{
-		"drop-socket", "Drop the connection", "The bot's connection to Slack dies without a word; it connects anew.", "slack",
+		"drop-socket", "slack",
 		func(w *world) (func() bool, error) { w.Slack.DropSockets(); return nil, nil },
 	},
 	{
-		"restart", "Restart the bot", "Stop the bot and start it anew. It knows only what it stored.", "bot",
+		"restart", "bot",
 		func(w *world) (func() bool, error) { return nil, w.restartBot() },
 	},
 }
@@ -86,10 +79,22 @@ func onNextChange(cs compsharefake.Fault, da dataartsfake.Fault) func(*world) (f
 	}
 }
 
+// never is that something does not end by itself.
+func never() bool { return false }
+
+// cloudsBusy lets no change through, and every read.
+func cloudsBusy(w *world) (func() bool, error) {
+	_, _ = onNextChange(
+		compsharefake.Fault{Kind: compsharefake.RetCode, RetCode: 153, Message: "API request throttled", Count: -1},
+		dataartsfake.Fault{Kind: dataartsfake.Status, Status: 429, Count: -1},
+	)(w)
+	return never, nil
+}
+
 func cloudsDown(w *world) (func() bool, error) {
 	w.CompShare.Fault(compsharefake.Fault{Kind: compsharefake.HTTPStatus, Status: 502, Count: -1})
 	w.DataArts.AddFault(dataartsfake.Fault{Kind: dataartsfake.Status, Status: 502, Count: -1})
-	return func() bool { return false }, nil
+	return never, nil
 }
 
 func slackLimit(w *world) (func() bool, error) {

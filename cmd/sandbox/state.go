@@ -30,6 +30,7 @@ type picture struct {
 	Home      *slackfake.View   `json:"home"`
 	CompShare []team            `json:"compshare"`
 	DataArts  []workspace       `json:"dataarts"`
+	IAM       iam               `json:"iam"`
 	Calls     []call            `json:"calls"`
 	Bot       status            `json:"bot"`
 	Mishaps   []mishap          `json:"mishaps"`
@@ -79,14 +80,14 @@ type message struct {
 	Time      time.Time `json:"time"`
 }
 
-// roles are what the seed's people are for, in the order in which the page offers them.
+// roles are, by keys of the page's catalogue, what the seed's people are for, in the order in which the page offers them.
 var roles = []struct{ id, role string }{
 	{"U0REQ", "asks"},
 	{"U0LEAD", "approves"},
-	{"U0BOB", "approves · 中文"},
-	{"U0ALICE", "asks · 中文"},
+	{"U0BOB", "approves"},
+	{"U0ALICE", "asks"},
 	{"U0GUEST", "guest"},
-	{"U0OUT", "other company"},
+	{"U0OUT", "stranger"},
 }
 
 // canSignIn tells people from bots and from those who have left.
@@ -95,10 +96,11 @@ func canSignIn(u slackfake.User) bool { return !u.IsBot && !u.IsWorkflowBot && !
 // picture draws what a person sees now.
 func (w *world) picture(as string) picture {
 	version, _ := w.news.wait()
+	cloud := w.dataarts()
 	p := picture{
 		Version: version, Now: w.clock.now(), Ahead: int64(w.clock.offset().Seconds()), As: as,
 		People: w.people(), Channels: w.channels(as), Modals: w.Slack.Views(as),
-		CompShare: w.teams(), DataArts: w.workspaces(), Calls: w.calls(),
+		CompShare: w.teams(), DataArts: cloud.workspaces(), IAM: cloud.iam(), Calls: w.calls(),
 		Bot: w.status(), Mishaps: mishaps, Armed: w.armed.labels(), Names: companies,
 		Seed: map[string]string{"team": rig.Team, "workspace": rig.Workspace, "channel": rig.Channel},
 	}

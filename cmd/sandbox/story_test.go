@@ -11,6 +11,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"countersign/bot/slackfake"
+	"countersign/cmd/internal/rig"
 )
 
 func TestPage_ByHand(t *testing.T) {
@@ -70,31 +71,107 @@ func TestPage_DenyInChinese(t *testing.T) {
 	b.shot("denied")
 }
 
-// TestStory clicks through the story with its own buttons alone.
+// TestStory clicks through the story with its own buttons alone, in both languages, and looks at what each step came to.
 func TestStory(t *testing.T) {
-	s, _ := newServed(t, "")
-	b := newBrowser(t, s.url, 1280, 800)
-	const steps = 7
-	for i := 1; i <= steps; i++ {
-		b.sees(".steps [aria-current=step]", fmt.Sprint(i))
-		b.click("#story-go[data-done=false]")
-		if i < steps {
-			b.eventually(fmt.Sprintf("step %d is done", i), `document.querySelector("#story-go")?.dataset.done === "true"`)
-		} else {
-			b.sees("#story", "That is the story")
-		}
-		b.shot(fmt.Sprintf("step%d", i))
-		if i < steps {
-			b.click("#story-go[data-done=true]")
+	for _, locale := range []string{"en", "zh"} {
+		t.Run(locale, func(t *testing.T) {
+			s, _ := newServedIn(t, "", locale)
+			b := newBrowser(t, s.url, 1280, 800)
+			if locale == "zh" {
+				b.click("#language")
+			}
+			said := words(t)
+			for i, step := range storySteps(s) {
+				text := func(part string) string { return said[step.name+"."+part][map[string]int{"zh": 1}[locale]] }
+				b.sees(".steps [aria-current=step]", fmt.Sprint(i+1))
+				b.sees("#story", text("before"))
+				b.sees("#story-go", text("does"))
+				b.click("#story-go[data-done=false]")
+				b.sees("#story", text("after"))
+				b.eventually(step.name+" has ended", `!document.querySelector("#story-go")?.disabled`)
+				step.check(b)
+				b.eventually("no emoji is left as its name", `!/:[a-z_]{3,}:/.test(document.body.innerText)`)
+				b.eventually("no node is shown as a text", `!/\[object|undefined|\{\d\}/.test(document.body.innerText)`)
+				b.shot(fmt.Sprintf("step%02d-%s", i+1, step.name))
+				if i < len(storySteps(s))-1 {
+					b.click("#story-go[data-done=true]")
+				}
+			}
+			for _, width := range []int64{1440, 1024, 900, 760, 390} {
+				b.do(chromedp.EmulateViewport(width, 844))
+				b.eventually(fmt.Sprintf("everything fits into %d pixels", width), `document.documentElement.scrollWidth <= innerWidth`)
+				b.shot(fmt.Sprintf("width%d", width))
+			}
+			if got := len(s.DataArts.Mutations()); got != 3 {
+				t.Errorf("%d changes of the workspace, want one that changes, one that adds and one that removes", got)
+			}
+		})
+	}
+}
+
+// storyStep is a step by its name in the page's catalogue, and what must have come of it.
+type storyStep struct {
+	name  string
+	check func(b *browser)
+}
+
+func storySteps(s *served) []storyStep {
+	card := func(b *browser, texts ...string) {
+		b.t.Helper()
+		for _, text := range texts {
+			b.sees("#log .message", text)
 		}
 	}
-	for _, width := range []int64{1440, 1024, 760, 390} {
-		b.do(chromedp.EmulateViewport(width, 844))
-		b.eventually(fmt.Sprintf("everything fits into %d pixels", width), `document.documentElement.scrollWidth <= innerWidth`)
-		b.shot(fmt.Sprintf("width%d", width))
+	roles := func(b *browser, want string) {
+		b.t.Helper()
+		for _, m := range s.DataArts.Members(rig.Workspace) {
+			if got := strings.Join(m.Roles, ","); m.UserName == "carol" && got != want {
+				b.t.Errorf("carol is %s, want %s", got, want)
+			}
+		}
 	}
-	if got := len(s.DataArts.Mutations()); got != 2 {
-		t.Errorf("%d changes of the workspace, want one that adds and one that removes", got)
+	calls := func(b *browser, want int) {
+		b.t.Helper()
+		if got := len(s.CompShare.Mutations()) + len(s.DataArts.Mutations()); got != want {
+			b.t.Errorf("%d calls that change something, want %d", got, want)
+		}
+	}
+	return []storyStep{
+		{"ask", func(b *browser) { b.sees("#log .private", "#1") }},
+		{"card", func(b *browser) { card(b, "→", "张三") }},
+		{"own", func(b *browser) { b.sees("#log .private", "pending"); calls(b, 0) }},
+		{"sign", func(b *browser) { b.sees("#replies", "done"); b.gone("#log [data-action=approve]"); calls(b, 1) }},
+		{"drift", func(b *browser) {
+			card(b, "developer (r00002)", "admin (r00001) → operator (r00003)")
+			b.eventually("the signature is struck through", `!!document.querySelector("#log .message s")`)
+			b.eventually("it waits for a new one", `!!document.querySelector("#log [data-action=approve]")`)
+			roles(b, "r00001")
+			calls(b, 1)
+		}},
+		{"again", func(b *browser) { b.gone("#log [data-action=approve]"); roles(b, "r00003"); calls(b, 2) }},
+		{"no", func(b *browser) {
+			for _, text := range []string{"failed", "RetCode 226606", "account is not real-name verified", "fa4e0000-"} {
+				b.sees("#replies", text)
+			}
+			b.eventually("it can be retried", `!!document.querySelector("#log [data-action=retry]")`)
+			if got := s.CompShare.Status(1001, 50004); got != "Pending" {
+				b.t.Errorf("50004 is %q", got)
+			}
+			calls(b, 3)
+		}},
+		{"retry", func(b *browser) {
+			b.gone("#log [data-action=retry]")
+			if got := s.CompShare.Status(1001, 50004); got != "Canceled" {
+				b.t.Errorf("50004 is %q", got)
+			}
+			calls(b, 4)
+		}},
+		{"lost", func(b *browser) {
+			b.sees("#calls .change.bad", "AddWorkSpaceUsers")
+			b.sees(`[data-row="analytics/alice"]`, "developer")
+			calls(b, 5)
+		}},
+		{"time", func(b *browser) { b.gone(`[data-row="analytics/alice"]`); calls(b, 6) }},
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"countersign/bot/slackfake"
 	"countersign/cmd/internal/app"
 	"countersign/cmd/internal/rig"
+	"countersign/providers/dataarts/dataartsfake"
 )
 
 // worldOptions are how a world is to be. Logger is required.
@@ -65,10 +66,11 @@ func newWorld(ctx context.Context, o worldOptions) (_ *world, err error) {
 	if w.dir, err = workDir(o.Dir); err != nil {
 		return nil, err
 	}
-	w.Rig, err = rig.Start(rig.Options{Dir: w.dir, Locale: o.Locale, Now: w.clock.now})
+	w.Rig, err = rig.Start(rig.Options{Dir: w.dir, Locale: o.Locale, Now: w.clock.now, Policy: policyWithReminders()})
 	if err != nil {
 		return nil, err
 	}
+	w.furnish()
 	if err = w.restore(); err != nil {
 		return nil, err
 	}
@@ -92,6 +94,18 @@ func workDir(dir string) (string, error) {
 		return "", err
 	}
 	return filepath.Abs(dir)
+}
+
+// policyWithReminders is the rig's policy, in which those who have not decided are also reminded.
+func policyWithReminders() string {
+	return strings.ReplaceAll(rig.DefaultPolicy, "expires: 24h\n", "expires: 24h\n    remind_every: 4h\n")
+}
+
+// furnish adds to the emulators' seeds what the story begins with: carol works in analytics.
+func (w *world) furnish() {
+	w.DataArts.SetMember(rig.Workspace, dataartsfake.Member{
+		UserID: dataartsfake.UserCarol, UserName: "carol", Roles: []string{dataartsfake.RoleDeveloper},
+	})
 }
 
 // openDirect opens the direct message with the bot for everybody, so that it can be looked into before the first one.
@@ -168,6 +182,7 @@ func (w *world) startOver() error {
 	w.CompShare.Reset()
 	w.CompShare.ResetCalls()
 	w.DataArts.Reset()
+	w.furnish()
 	w.clock.set(0)
 	w.openDirect()
 	return w.startBot()

@@ -1,6 +1,7 @@
 // Talking to the sandbox's own server; there is no other.
 
 import { toast } from "./dom.js";
+import { both, t } from "./lang.js";
 
 async function post(what, body) {
   let answer;
@@ -11,28 +12,27 @@ async function post(what, body) {
     answer = await response.json();
     answer.ok = response.ok && !answer.err;
   } catch {
-    answer = { ok: false, err: "the sandbox does not answer; has it been stopped?" };
+    answer = { ok: false, err: "silent" };
   }
   if (!answer.ok) toast(explain(answer.err), "bad");
   return answer;
 }
 
-// What Slack shows when an app does not answer well.
-const shownBySlack = {
-  operation_timeout: "Slack would show: the app did not answer within three seconds (operation_timeout).",
-  dispatch_failed: "Slack would show: the app could not be reached (dispatch_failed).",
-};
+// What Slack shows when an app does not answer well, among others.
+const explain = (err) => (!err ? t("toast.failed") : both("toast." + err)[0] === "toast." + err ? err : t("toast." + err));
 
-const explain = (err) => shownBySlack[err] ?? err ?? "that did not work";
+/** sent is what is told of a press or a choice: a value, or of a menu of several all that are chosen. */
+const sent = (value) => (Array.isArray(value) ? { chosen: value } : { value: value ?? "" });
 
 export const slash = (as, channel, text) => post("slash", { as, channel, text });
-export const click = (body) => post("click", body);
+export const click = ({ value, ...body }) => post("click", { ...body, ...sent(value) });
 export const submit = (body) => post("submit", body);
 export const closeModal = (body) => post("close", body);
 export const suggest = (body) => post("suggest", body);
 export const openHome = (as) => post("home", { as });
 export const pushClock = (seconds) => post("clock", { seconds });
 export const mishap = (id) => post("mishap", { id });
+export const change = (body) => post("console", body);
 export const relate = (team, company, status) => post("relation", { team, company, status });
 
 /** state is everything that a person sees now. */

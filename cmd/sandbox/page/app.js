@@ -3,8 +3,9 @@
 import { $ } from "./dom.js";
 import * as api from "./api.js";
 import { drawClouds } from "./clouds.js";
-import { setUpComposer } from "./composer.js";
-import { drawControls, openHelp, setUpControls } from "./controls.js";
+import { drawExamples, setUpComposer } from "./composer.js";
+import { drawControls, drawPushes, openHelp, setUpControls } from "./controls.js";
+import { lang, speak, t, translate } from "./lang.js";
 import { drawModal, setUpModal } from "./modal.js";
 import { actors, drawSide } from "./people.js";
 import { become, look, onChange, redraw, refresh, store, viewer } from "./store.js";
@@ -17,9 +18,10 @@ onChange(() => {
   if (!began) {
     began = true;
     setUpComposer();
+    drawExamples();
   }
   document.body.dataset.as = store.as;
-  document.title = viewer().real + " · Countersign sandbox";
+  document.title = viewer().real + " · " + t("title");
   drawTalk();
   drawSide();
   drawClouds();
@@ -28,6 +30,14 @@ onChange(() => {
   drawStory();
 });
 
+translate();
+$("language").addEventListener("click", () => {
+  speak(lang() === "zh" ? "en" : "zh");
+  drawPushes();
+  if (!store.picture) return;
+  drawExamples();
+  redraw();
+});
 setUpControls(restartStory);
 setUpModal();
 $("thread-close").addEventListener("click", closeThread);

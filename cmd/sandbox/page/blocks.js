@@ -1,6 +1,8 @@
 // Block Kit: what stands on a message, a modal or a Home view. See inputs.js for what can be typed and chosen.
 
 import { h, langOf } from "./dom.js";
+import { confirmed } from "./confirm.js";
+import { t } from "./lang.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { input, isInput } from "./inputs.js";
 
@@ -24,18 +26,18 @@ function block(b, place) {
     case "actions": return h("div", { class: "b-actions" }, (b.elements ?? []).map((e) => element(e, b, place)));
     case "input": return inputBlock(b, place);
     case "rich_text": return h("div", { class: "b-section" }, (b.elements ?? []).map((e) => rich(e, place)));
-    case "image": return h("p", { class: "b-context" }, b.alt_text ?? "an image");
+    case "image": return h("p", { class: "b-context" }, b.alt_text ?? t("image"));
     case "markdown": return h("div", { class: "b-section" }, b.text);
     default: return h("p", { class: "b-context" }, "[" + b.type + "]");
   }
 }
 
-const plainOf = (t) => (typeof t === "string" ? t : t?.text ?? "");
+const plainOf = (obj) => (typeof obj === "string" ? obj : obj?.text ?? "");
 
 /** text is a text object of either kind. */
-export function text(t, place) {
-  if (!t) return "";
-  return t.type === "mrkdwn" ? mrkdwn(t.text, place.names) : plainOf(t);
+export function text(obj, place) {
+  if (!obj) return "";
+  return obj.type === "mrkdwn" ? mrkdwn(obj.text, place.names) : plainOf(obj);
 }
 
 function section(b, place) {
@@ -51,7 +53,7 @@ function element(e, b, place) {
   if (isInput(e)) return input(e, b, place, plainOf(e.placeholder) || e.action_id);
   if (e.type === "overflow") {
     return h("select", {
-      "aria-label": "More", "data-focus": e.action_id,
+      "aria-label": t("more"), "data-focus": e.action_id,
       onchange: (ev) => { place.act(e, b, ev.target.value); ev.target.value = ""; },
     }, h("option", { value: "" }, "…"), e.options.map((o) => h("option", { value: o.value }, plainOf(o.text))));
   }
@@ -61,9 +63,9 @@ function element(e, b, place) {
 function button(e, b, place) {
   const node = h("button", {
     type: "button", class: e.style ?? "", "data-focus": b.block_id + "/" + e.action_id, "data-action": e.action_id,
-    "aria-label": e.accessibility_label, title: e.url && e.url + " (links are not followed in the sandbox)",
+    "aria-label": e.accessibility_label, title: e.url && t("link", e.url),
     onclick: async () => {
-      if (e.confirm && !window.confirm(plainOf(e.confirm.title) + "\n\n" + plainOf(e.confirm.text))) return;
+      if (e.confirm && !(await confirmed(e.confirm, text(e.confirm.text, place)))) return;
       node.disabled = true;
       node.classList.add("busy");
       try { await place.act(e, b, e.value); } finally {
@@ -82,7 +84,7 @@ function inputBlock(b, place) {
   const many = ["checkboxes", "radio_buttons"].includes(b.element?.type);
   const hints = [b.hint && id + "-hint", error && id + "-error"].filter(Boolean).join(" ") || null;
   const control = input(b.element, b, place, label, many ? null : id, hints, Boolean(error));
-  const title = [label, b.optional && h("span", { class: "optional" }, " (optional)")];
+  const title = [label, b.optional && h("span", { class: "optional" }, " " + t("optional"))];
   return h("div", { class: "b-input" + (error ? " wrong" : ""), "data-block": b.block_id },
     many ? h("p", { class: "label" }, title) : h("label", { for: id }, title),
     control,

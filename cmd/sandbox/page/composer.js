@@ -2,31 +2,29 @@
 
 import { $, h, recall, remember } from "./dom.js";
 import * as api from "./api.js";
+import { t } from "./lang.js";
 import { place, store } from "./store.js";
 
 const grammar = [
-  ["ACTION", "invite, resend, cancel, rename, accept, reject (CompShare); add, role, remove (DataArts)"],
-  ["[WHO,…]", "a cloud ID, @alice, or group:ID"],
-  ["[to|from|on|in] SYSTEM/GROUP", "gpu-lab/1001, or warehouse/ and a workspace's ID"],
-  ["[as ROLE-OR-REMARK]", "admin, developer, operator or viewer; on CompShare a remark"],
-  ["[for 7d]", "30m, 8h, 7d: the membership then ends by itself"],
-  ["[because …]", "the rest of the line"],
+  ["ACTION", "grammar.action"], ["[WHO,…]", "grammar.who"], ["[to|from|on|in] SYSTEM/GROUP", "grammar.where"],
+  ["[as ROLE-OR-REMARK]", "grammar.as"], ["[for 7d]", "grammar.for"], ["[because …]", "grammar.because"],
 ];
 
 const examples = () => {
   const { team, workspace } = store.picture.seed;
   return [
-    ["the form", ""],
+    [t("example.form"), "", "the form"],
     ["invite", `invite 50002 to gpu-lab/${team} as 张三 because training run`],
-    ["invite two", `invite 50002,50006 to gpu-lab/${team}`],
+    [t("example.two"), `invite 50002,50006 to gpu-lab/${team}`],
     ["rename", `rename 50003 on gpu-lab/${team} as 李四`],
     ["cancel", `cancel 50004 on gpu-lab/${team} because joined the other team`],
     ["accept", "accept gpu-lab/2001"],
     ["add", `add @alice to warehouse/${workspace} as developer for 7d because on call`],
-    ["add an admin", `add @bob to warehouse/${workspace} as admin for 2h because incident 7`],
+    [t("example.admin"), `add @bob to warehouse/${workspace} as admin for 2h because incident 7`],
     ["role", `role @alice on warehouse/${workspace} as operator`],
+    ["add-role", `add-role user:carol on warehouse/${workspace} as viewer for 8h`],
     ["remove", `remove @alice from warehouse/${workspace}`],
-    ["mine", "mine"], ["pending", "pending"], ["help", "help"], ["a mistake", "invite 50002 gpu-lab"],
+    ["members", `members warehouse/${workspace}`], ["mine", "mine"], ["pending", "pending"], ["help", "help"], [t("example.mistake"), "invite 50002 gpu-lab"],
   ];
 };
 
@@ -36,19 +34,24 @@ let back = -1; // how far back in the history the box is
 /** setUpComposer prepares the box; it is called once, when the first picture is there. */
 export function setUpComposer() {
   const box = $("command");
-  $("grammar").replaceChildren(h("code", {}, "/access "), ...grammar.map(([part, what]) => h("code", { title: what }, part + " ")));
-  $("examples").replaceChildren(...examples().map(([name, text]) => h("button", {
-    type: "button", class: "example", title: "/access " + text, "data-example": name,
+  $("composer").addEventListener("submit", (ev) => { ev.preventDefault(); send(); });
+  box.addEventListener("keydown", keys);
+  // An input method may send a line break by itself, without the key.
+  box.addEventListener("beforeinput", (ev) => { if (ev.inputType === "insertLineBreak") ev.preventDefault(); });
+}
+
+/** drawExamples draws the examples and the grammar, in the page's language. */
+export function drawExamples() {
+  const box = $("command");
+  $("grammar").replaceChildren(h("code", {}, "/access "), ...grammar.map(([part, what]) => h("code", { title: t(what) }, part + " ")));
+  $("examples").replaceChildren(...examples().map(([name, text, key]) => h("button", {
+    type: "button", class: "example", title: "/access " + text, "data-example": key ?? name,
     onclick: () => {
       fill(text);
       if (text) box.focus();
       else send(); // nothing but the command opens the form; there is nothing to look over first
     },
   }, name)));
-  $("composer").addEventListener("submit", (ev) => { ev.preventDefault(); send(); });
-  box.addEventListener("keydown", keys);
-  // An input method may send a line break by itself, without the key.
-  box.addEventListener("beforeinput", (ev) => { if (ev.inputType === "insertLineBreak") ev.preventDefault(); });
 }
 
 /** fill puts a text into the box. */

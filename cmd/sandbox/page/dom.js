@@ -9,7 +9,7 @@ export function h(tag, attrs, ...kids) {
     else if (name === "value") node.value = value;
     else node.setAttribute(name, value === true ? "" : value);
   }
-  node.append(...kids.flat().filter((k) => k !== null && k !== undefined && k !== false));
+  node.append(...kids.flat(Infinity).filter((k) => k !== null && k !== undefined && k !== false));
   return node;
 }
 
@@ -25,7 +25,7 @@ export function keyed(parent, items, keyOf, build, also = "") {
   let at = parent.firstElementChild;
   for (const item of items) {
     const key = String(keyOf(item));
-    const sign = JSON.stringify(item) + also;
+    const sign = JSON.stringify(item) + also + document.documentElement.lang;
     let node = old.get(key);
     old.delete(key);
     if (!node || node.sign !== sign) {

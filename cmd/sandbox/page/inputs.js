@@ -2,6 +2,7 @@
 // object with the element's type, so that it can be sent as it is.
 
 import { h } from "./dom.js";
+import { t } from "./lang.js";
 
 const one = {
   static_select: "selected_option", external_select: "selected_option", radio_buttons: "selected_option",
@@ -34,6 +35,7 @@ export function input(e, b, place, label, id, hints, wrong) {
   if (typed[e.type]) return textInput(e, held, ready, put);
   if (e.type === "radio_buttons" || e.type === "checkboxes") return boxes(e, b, held, put, label);
   if (e.type === "external_select") return suggested(e, b, held, ready, put, place);
+  if (e.type === "multi_external_select") return several(e, b, held, ready, put, place);
   if (e.type === "datepicker" || e.type === "timepicker") {
     const key = one[e.type];
     return h("input", { ...ready, type: e.type.slice(0, 4), value: held[key] ?? "", onchange: (ev) => put({ [key]: ev.target.value || null }, ev.target.value) });
@@ -73,10 +75,10 @@ function select(e, held, ready, put, place) {
         const found = list.find((x) => x.value === o.value);
         return found.as === "id" ? found.value : found;
       });
-      put({ [key]: lots ? chosen : chosen[0] ?? null }, node.value);
+      put({ [key]: lots ? chosen : chosen[0] ?? null }, lots ? chosen.map((v) => v.value ?? v) : node.value);
     },
   });
-  if (!lots) node.append(h("option", { value: "" }, e.placeholder?.text ?? "Choose …"));
+  if (!lots) node.append(h("option", { value: "" }, e.placeholder?.text ?? t("choose")));
   const option = (o) => h("option", { value: o.value, selected: now.includes(o.value) }, words(o));
   if (e.option_groups) node.append(...e.option_groups.map((g) => h("optgroup", { label: words({ text: g.label }) }, g.options.map(option))));
   else node.append(...list.map(option));
@@ -92,7 +94,7 @@ function boxes(e, b, held, put, label) {
       type: radio ? "radio" : "checkbox", name: b.block_id + e.action_id, value: o.value, checked: now.includes(o.value),
       onchange: () => {
         const set = [...group.querySelectorAll("input:checked")].map((n) => e.options.find((x) => x.value === n.value));
-        put(radio ? { selected_option: set[0] } : { selected_options: set }, o.value);
+        put(radio ? { selected_option: set[0] } : { selected_options: set }, radio ? o.value : set.map((x) => x.value));
       },
     }), h("span", {}, words(o), o.description && h("small", {}, words({ text: o.description })))));
   }
@@ -101,32 +103,60 @@ function boxes(e, b, held, put, label) {
 
 let lists = 0;
 
-/** suggested asks the app for options while one types, as Slack does. */
-function suggested(e, b, held, ready, put, place) {
+/**
+ * search asks the app for options while one types, as Slack does, and calls back with the one that was typed out or
+ * chosen from the list, or with null.
+ */
+function search(e, b, ready, place, begin, take) {
   const id = "list" + ++lists;
   const list = h("datalist", { id });
-  let found = held.selected_option ? [held.selected_option] : [];
-  let timer = 0;
+  const draft = b.block_id + "/" + e.action_id;
+  const least = e.min_query_length ?? 3;
+  let found = [], timer = 0;
+  const hit = () => found.find((o) => words(o) === node.value) ?? null;
   const ask = async (value) => {
     const answer = await place.suggest(e, b, value);
     found = answer.payload?.options ?? (answer.payload?.option_groups ?? []).flatMap((g) => g.options);
     list.replaceChildren(...found.map((o) => h("option", { value: words(o) })));
     // Who has typed an option out need not choose it from the list as well.
-    const hit = value === node.value && found.find((o) => words(o) === value);
-    if (hit) put({ selected_option: hit }, hit.value);
+    if (value === node.value && hit()) take(hit(), node);
   };
   const node = h("input", {
-    ...ready, type: "text", list: id, role: "combobox", placeholder: e.placeholder?.text ?? "Type to search …",
-    value: words(held.selected_option) || place.searched?.get(b.block_id + "/" + e.action_id) || "",
-    onfocus: () => { if ((e.min_query_length ?? 3) === 0) ask(node.value); },
+    ...ready, type: "text", list: id, role: "combobox", placeholder: e.placeholder?.text ?? t("search"), value: begin || place.searched?.get(draft) || "",
+    onfocus: () => { if (least === 0) ask(node.value); },
     oninput: () => {
-      const hit = found.find((o) => words(o) === node.value);
-      place.searched?.set(b.block_id + "/" + e.action_id, node.value);
-      put({ selected_option: hit ?? null }, hit?.value);
+      place.searched?.set(draft, node.value);
+      take(hit(), node);
       clearTimeout(timer);
-      if (!hit && node.value.length >= (e.min_query_length ?? 3)) timer = setTimeout(() => ask(node.value), 150);
+      if (!hit() && node.value.length >= least) timer = setTimeout(() => ask(node.value), 150);
     },
   });
-  if (node.value && !held.selected_option) ask(node.value); // it was being searched for when the view was drawn anew
-  return h("div", { class: "b-suggest" }, node, list);
+  if (node.value && !begin) ask(node.value); // it was being searched for when the view was drawn anew
+  return [node, list];
+}
+
+/** suggested is a menu of one whose options the app tells. */
+function suggested(e, b, held, ready, put, place) {
+  const parts = search(e, b, ready, place, words(held.selected_option), (o) => put({ selected_option: o }, o?.value));
+  return h("div", { class: "b-suggest" }, parts);
+}
+
+/** several is a menu of several whose options the app tells: what is chosen stands before the search. */
+function several(e, b, held, ready, put, place) {
+  let chosen = held.selected_options ?? [];
+  const set = (options) => {
+    chosen = options;
+    chips.replaceChildren(...chosen.map(chip));
+    put({ selected_options: chosen }, chosen.map((o) => o.value));
+  };
+  const chip = (o) => h("button", { type: "button", class: "chip", "aria-label": t("chosen.remove", words(o)), onclick: () => set(chosen.filter((x) => x !== o)) }, words(o), " ✕");
+  const chips = h("span", { class: "chips" }, chosen.map(chip));
+  const parts = search(e, b, ready, place, "", (o, node) => {
+    if (!o) return;
+    node.value = "";
+    place.searched?.delete(b.block_id + "/" + e.action_id);
+    if (!chosen.some((x) => x.value === o.value) && chosen.length < (e.max_selected_items ?? Infinity)) set([...chosen, o]);
+  });
+  parts[0].addEventListener("keydown", (ev) => { if (ev.key === "Backspace" && !parts[0].value && chosen.length) set(chosen.slice(0, -1)); });
+  return h("div", { class: "b-suggest" }, chips, parts);
 }

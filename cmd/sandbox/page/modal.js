@@ -3,6 +3,7 @@
 import { $, h, langOf } from "./dom.js";
 import { blocks } from "./blocks.js";
 import * as api from "./api.js";
+import { lang, t } from "./lang.js";
 import { names, refresh, store } from "./store.js";
 
 // What was typed and chosen, by view, block and action: a view that the app updates keeps it where block_id and
@@ -25,7 +26,7 @@ export function drawModal() {
     if (dialog.open) dialog.close();
     return;
   }
-  const sign = JSON.stringify([view.id, view.hash, view.errors, store.as]);
+  const sign = JSON.stringify([view.id, view.hash, view.errors, store.as, lang()]);
   if (sign === shown) return;
   shown = sign;
   const focused = dialog.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
@@ -54,7 +55,7 @@ const empty = (held) => Object.entries(held ?? {}).every(([k, v]) => k === "type
 function missing(view) {
   const values = valuesOf(view);
   const required = view.blocks.filter((b) => b.type === "input" && !b.optional && empty(values[b.block_id]?.[b.element.action_id]));
-  return Object.fromEntries(required.map((b) => [b.block_id, "Please complete this required field."]));
+  return Object.fromEntries(required.map((b) => [b.block_id, t("required")]));
 }
 
 function form(view, lacking = {}) {
@@ -65,12 +66,12 @@ function form(view, lacking = {}) {
     searched,
     draft: (block, action) => drafts.get(key(view.id, block, action)) ?? view.state?.[block]?.[action],
     keep: (block, action, value) => drafts.set(key(view.id, block, action), value),
-    act: (e, b, value) => api.click({ as: store.as, view_id: view.id, action_id: e.action_id, block_id: b.block_id, value: value ?? "", values: valuesOf(view) }),
+    act: (e, b, value) => api.click({ as: store.as, view_id: view.id, action_id: e.action_id, block_id: b.block_id, value, values: valuesOf(view) }),
     suggest: (e, b, value) => api.suggest({ as: store.as, view_id: view.id, action_id: e.action_id, block_id: b.block_id, value }),
   };
   const close = (all) => api.closeModal({ as: store.as, view_id: view.id, all }).then(refresh);
   const title = view.title ?? raw.title?.text ?? "";
-  const submit = h("button", { type: "submit", class: "primary" }, raw.submit?.text ?? "Submit");
+  const submit = h("button", { type: "submit", class: "primary" }, raw.submit?.text ?? t("submit"));
   const node = h("form", {
     novalidate: true,
     onsubmit: async (ev) => {
@@ -88,9 +89,9 @@ function form(view, lacking = {}) {
       await refresh();
     },
   },
-  h("header", { lang: langOf(title) }, h("h2", { id: "modal-title" }, title), h("button", { type: "button", class: "quiet", "aria-label": "Close", onclick: () => close(true) }, "✕")),
+  h("header", { lang: langOf(title) }, h("h2", { id: "modal-title" }, title), h("button", { type: "button", class: "quiet", "aria-label": t("close"), onclick: () => close(true) }, "✕")),
   h("div", { class: "modal-body" }, blocks(view.blocks, place)),
-  h("footer", {}, h("button", { type: "button", onclick: () => close(false) }, raw.close?.text ?? "Cancel"), raw.submit && submit));
+  h("footer", {}, h("button", { type: "button", onclick: () => close(false) }, raw.close?.text ?? t("cancel")), raw.submit && submit));
   return node;
 }
 

@@ -2,6 +2,7 @@
 // Whatever it is given, it makes elements and texts, and links that lead nowhere.
 
 import { h, langOf } from "./dom.js";
+import { t } from "./lang.js";
 import { moment } from "./times.js";
 
 const entities = { "&lt;": "<", "&gt;": ">", "&amp;": "&" };
@@ -10,7 +11,8 @@ const unescape = (s) => s.replace(/&(lt|gt|amp);/g, (e) => entities[e]);
 const emoji = {
   white_check_mark: "tick", heavy_check_mark: "tick", no_entry: "stop", x: "stop", no_entry_sign: "stop",
   hourglass: "⏳", hourglass_flowing_sand: "⏳", warning: "⚠️", bell: "🔔", lock: "🔒", eyes: "👀", tada: "🎉", question: "❓",
-  arrows_counterclockwise: "🔄", clock1: "🕐", leftwards_arrow_with_hook: "↩️", wave: "👋", bulb: "💡",
+  arrows_counterclockwise: "🔄", clock1: "🕐", leftwards_arrow_with_hook: "↩️", wave: "👋", bulb: "💡", rotating_light: "🚨", information_source: "ℹ️", alarm_clock: "⏰", calendar: "📅", memo: "📝",
+  bust_in_silhouette: "👤", speech_balloon: "💬", link: "🔗", white_circle: "⚪", large_green_circle: "🟢", red_circle: "🔴",
 };
 
 /** emojiNode draws an emoji by its name; unknown ones stay as they were typed. */
@@ -98,7 +100,7 @@ function reference(ref, names) {
     const who = names.person(id);
     return h("span", { class: "at" + (id === names.viewer.id ? " me" : ""), lang: langOf(who?.real) }, "@" + (who?.real ?? label ?? id));
   }
-  if (body.startsWith("#")) return h("span", { class: "at" }, "#" + (names.channel(body.slice(1)) ?? label ?? "a private channel"));
+  if (body.startsWith("#")) return h("span", { class: "at" }, "#" + (names.channel(body.slice(1)) ?? label ?? t("private")));
   if (body.startsWith("!subteam^")) return h("span", { class: "at" }, "@" + (names.group(body.slice(9)) ?? label?.replace(/^@/, "") ?? "group"));
   if (body.startsWith("!date^")) {
     const [, stamp, form] = body.split("^");
@@ -106,7 +108,7 @@ function reference(ref, names) {
   }
   if (body.startsWith("!")) return h("span", { class: "at loud" }, "@" + body.slice(1));
   // A link that leads somewhere would be a request that leaves the machine.
-  return h("span", { class: "link", title: unescape(body) + " (links are not followed in the sandbox)" }, unescape(label ?? body));
+  return h("span", { class: "link", title: t("link", unescape(body)) }, unescape(label ?? body));
 }
 
 function split(s, by) {

@@ -1,6 +1,7 @@
 // Who one is, and where one can look.
 
 import { $, h, keyed, langOf } from "./dom.js";
+import { t } from "./lang.js";
 import { become, look, place, redraw, store, unread } from "./store.js";
 
 /** avatar is a person's initials on a colour of their own; the bot has its seal. */
@@ -22,15 +23,16 @@ export function drawSide() {
   }));
   keyed($("channels"), all.filter((c) => !c.direct), (c) => c.id, (c) => entry(c, (c.private ? "🔒" : "#"), c.name));
   const app = [...all.filter((c) => c.direct), { id: "home", on: at === "home" }];
-  keyed($("direct"), app, (c) => c.id, (c) => (c.id === "home" ? entry(c, "⌂", "Home view") : entry(c, "✉", "Direct messages")));
+  keyed($("direct"), app, (c) => c.id, (c) => (c.id === "home" ? entry(c, "⌂", t("home")) : entry(c, "✉", t("direct"))));
 }
 
 function person(p) {
+  const role = (p.role ? t("role." + p.role) : "") + (p.locale.startsWith("zh") ? " · 中文" : "");
   return h("button", {
     type: "button", role: "radio", "aria-checked": String(p.on), "data-focus": p.id, "data-person": p.id,
-    tabindex: p.on ? "0" : "-1", title: p.real + " (press " + p.key + ")",
+    tabindex: p.on ? "0" : "-1", title: t("people.press", p.real, p.key),
     onclick: () => become(p.id), onkeydown: arrows,
-  }, avatar(p), h("span", { class: "name", lang: langOf(p.real) }, p.real), h("span", { class: "role", lang: langOf(p.role) }, p.role), h("kbd", { "aria-hidden": "true" }, String(p.key)));
+  }, avatar(p), h("span", { class: "name", lang: langOf(p.real) }, p.real), h("span", { class: "role", lang: langOf(role) }, role), h("kbd", { "aria-hidden": "true" }, String(p.key)));
 }
 
 /** arrows moves through a group of radio buttons, as the platform's own do. */
@@ -48,5 +50,5 @@ function entry(c, sign, name) {
     type: "button", "aria-current": c.on ? "page" : null, "data-channel": c.id, "data-focus": c.id, class: c.news ? "news" : "",
     onclick: () => { look(c.id); redraw(); },
   }, h("span", { class: "sign", "aria-hidden": "true" }, sign), h("span", { class: "name" }, name),
-  c.shared && h("span", { class: "tag" }, "shared"), c.news && h("span", { class: "dot", role: "img", "aria-label": "unread" }));
+  c.shared && h("span", { class: "tag" }, t("channel.shared")), c.news && h("span", { class: "dot", role: "img", "aria-label": t("unread") }));
 }

@@ -109,4 +109,4 @@ export const buttonOn = (m, action) =>
 
 /** press presses a button of a message as the viewer. */
 export const press = (channel, m, e, b, value) =>
-  api.click({ as: store.as, channel, ts: m.ts, action_id: e.action_id, block_id: b.block_id, value: value ?? "" });
+  api.click({ as: store.as, channel, ts: m.ts, action_id: e.action_id, block_id: b.block_id, value });

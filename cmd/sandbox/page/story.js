@@ -1,121 +1,146 @@
-// The story: six steps and an end, each with a button that does it, and each done as well if the newcomer does it by
-// hand. What a step has come to is read off the page's own picture, never assumed.
+// The story: each step has a button that does it, and is done as well if the newcomer does it by hand. What a step has
+// come to is read off the page's own picture, never assumed.
 
 import { $, h, recall, remember } from "./dom.js";
 import * as api from "./api.js";
 import { fill, send } from "./composer.js";
+import { both, lang, t } from "./lang.js";
 import { become, buttonOn, cards, channelOf, look, place, press, redraw, refresh, store } from "./store.js";
 
 const rita = "U0REQ", lena = "U0LEAD";
-let now = recall("story", { step: 0, hidden: false, base: 0 });
+let now = recall("story", { step: 0, hidden: false });
 
 const save = () => remember("story", now);
 const approvals = () => store.picture.seed.channel;
-const cardOf = (what) => cards().findLast((c) => c.number > now.base && c.text.includes(what));
-const first = () => cardOf("50002");
-const second = () => cardOf("r00002"); // developer: not the card that removes her
+// A request is known by its reason, whichever language it was asked in.
+const cardOf = (reason, also = "") => cards().findLast((c) => both(reason).some((said) => c.text.includes(said)) && c.text.includes(also));
+const trained = () => cardOf("say.train"), batch = () => cardOf("say.batch"), left = () => cardOf("say.left");
+const called = () => cardOf("say.call", "r00002"); // developer: not the card that removes her
 const stateOf = (card) => / \*(\w+)[^*]*\*/.exec(card?.message.blocks[0]?.text?.text?.split("\n")[0].split("·")[1] ?? "")?.[1];
 const decided = (card) => card && !buttonOn(card.message, "approve");
+const planned = (card) => card?.text.includes("→");
+const voided = (card) => card?.text.includes("~:white_check_mark:"); // an approval struck through
 const selector = (card) => card && `[data-ts="${card.message.ts}"]`;
+const reply = "#replies .message:last-of-type", callMade = ".call.change:last-of-type";
 
-const ask = async (text) => {
+const ask = async (text, reason) => {
   await become(rita);
   look("C0GENERAL");
-  fill(text);
+  fill(text + " because " + t(reason));
   await new Promise((done) => { setTimeout(done, 350); }); // long enough to see what is typed
   await send();
   await refresh();
 };
 
-const approve = async (who, find) => {
+const pressAs = async (who, find, action) => {
   await become(who);
   look(approvals());
   await refresh();
-  const card = find(), at = card && buttonOn(card.message, "approve");
+  const card = find(), at = card && buttonOn(card.message, action);
   if (at) await press(approvals(), card.message, at.e, at.b, at.e.value);
   await refresh();
 };
 
+const approve = (who, find) => pressAs(who, find, "approve");
+
 /** waitFor waits, for at most some seconds, until the picture shows something. */
 async function waitFor(cond) {
-  for (let i = 0; i < 60 && !cond(); i++) {
+  for (let i = 0; i < 90 && !cond(); i++) {
     await new Promise((done) => { setTimeout(done, 100); });
     await refresh();
   }
 }
 
-const analytics = () => store.picture.dataarts.find((w) => w.id === store.picture.seed.workspace);
-const inAnalytics = () => analytics()?.members.some((m) => m.name === "alice");
+const ended = (find) => waitFor(() => ["done", "failed", "unknown"].includes(stateOf(find())));
+const openThread = async (find) => { await become(lena); look(approvals(), find()?.message.ts); };
 
+const analytics = () => store.picture.dataarts.find((w) => w.id === store.picture.seed.workspace);
+const there = (name) => analytics()?.members.find((m) => m.name === name);
+const warehouse = () => "warehouse/" + store.picture.seed.workspace;
+const team = () => "gpu-lab/" + store.picture.seed.team;
+
+// Their words are in the catalogue: NAME.title, NAME.before, NAME.does and NAME.after.
 const steps = [
   {
-    title: "Rita asks",
-    before: "Rita wants a colleague's company, 50002, in the GPU team. Anybody may ask; nobody gets anything by asking. She types a command:",
-    does: "Ask as Rita",
-    act: () => ask(`invite 50002 to gpu-lab/${store.picture.seed.team} as 张三 because training run`),
-    done: () => Boolean(first()),
-    after: "Only Rita sees the answer. It names a number, and a number is only named once the request is safely on disk.",
+    name: "ask",
+    act: () => ask(`invite 50002 to ${team()} as 张三`, "say.train"),
+    done: () => Boolean(trained()),
     look: () => [".message.private:last-of-type"],
   },
   {
-    title: "The card",
-    before: "Whoever decides is asked in #approvals, on one card per request.",
-    does: "Open #approvals",
-    act: () => look(approvals()),
-    done: () => Boolean(first()) && place() === approvals(),
-    after: "Who asks, for what, why, and who may say yes. This message is edited as things go on, never posted again.",
-    look: () => [selector(first())],
+    name: "card",
+    act: async () => { look(approvals()); await waitFor(() => planned(trained())); },
+    done: () => Boolean(trained()) && place() === approvals(),
+    look: () => [selector(trained())],
   },
   {
-    title: "Not one's own",
-    before: "Rita can see the buttons. What if she presses Approve herself?",
-    does: "Press Approve as Rita",
-    act: () => approve(rita, first),
-    done: () => Boolean(decided(first())) || (channelOf(approvals())?.messages ?? []).some((m) => m.ephemeral && store.as === rita) || now.refused,
-    after: "Refused, with the reason, and only Rita sees it. Who clicks is taken from Slack's own payload, not from anything on the card.",
+    name: "own",
+    act: () => approve(rita, trained),
+    done: () => Boolean(decided(trained())) || (channelOf(approvals())?.messages ?? []).some((m) => m.ephemeral && store.as === rita) || now.refused,
     look: () => [".message.private:last-of-type"],
   },
   {
-    title: "Somebody else signs",
-    before: "Now Lena, who is named in the rule. You will see the page change to what she sees.",
-    does: "Approve as Lena",
-    act: async () => { await approve(lena, first); await waitFor(() => ["done", "failed"].includes(stateOf(first()))); },
-    done: () => Boolean(decided(first())),
-    after: "The buttons are gone, the card says who signed, and on the right the cloud got exactly one call that changes something.",
-    look: () => [selector(first()), ".call.change:last-of-type"],
+    name: "sign",
+    act: async () => { await approve(lena, trained); await ended(trained); await openThread(trained); },
+    done: () => Boolean(decided(trained())),
+    look: () => [reply, callMade, '[data-row="1001/50002"]'],
   },
   {
-    title: "What came of it",
-    before: "The result stands in the card's thread, where the team reads it.",
-    does: "Open the thread",
-    act: async () => { await become(lena); look(approvals(), first()?.message.ts); },
-    done: () => Boolean(first()) && store.thread === first().message.ts,
-    after: "With the provider's own request ID, to show its support. In the cloud 50002 is now invited. Rita was told in a direct message.",
-    look: () => ["#replies .message:last-of-type", '[data-row="1001/50002"]'],
+    name: "drift",
+    act: async () => {
+      await ask(`role user:carol on ${warehouse()} as operator`, "say.batch");
+      await waitFor(() => planned(batch()));
+      look(approvals());
+      await api.change({ workspace: analytics().id, member: there("carol").id, roles: ["r00001"] });
+      await approve(lena, batch);
+      await waitFor(() => voided(batch()));
+      await openThread(batch);
+    },
+    done: () => Boolean(voided(batch())),
+    look: () => ["#log " + selector(batch()), reply, '[data-row="analytics/carol"]'],
   },
   {
-    title: "When the answer is lost",
-    before: "Worse: the cloud carries out a change, and the connection breaks before it says so. Did it work? Repeating could do it twice.",
-    does: "Break it, ask and approve",
+    name: "again",
+    act: async () => { await approve(lena, batch); await ended(batch); },
+    done: () => Boolean(batch()) && stateOf(batch()) === "done",
+    look: () => [selector(batch()), callMade, '[data-row="analytics/carol"]'],
+  },
+  {
+    name: "no",
+    act: async () => {
+      await api.mishap("refuse");
+      await ask(`cancel 50004 on ${team()}`, "say.left");
+      await waitFor(() => planned(left()));
+      await approve(lena, left);
+      await ended(left);
+      await openThread(left);
+    },
+    done: () => ["failed", "done"].includes(stateOf(left())),
+    look: () => [reply, callMade],
+  },
+  {
+    name: "retry",
+    act: async () => { await pressAs(lena, left, "retry"); await waitFor(() => stateOf(left()) === "done"); await openThread(left); },
+    done: () => stateOf(left()) === "done",
+    look: () => [reply, callMade, '[data-row="1001/50004"]'],
+  },
+  {
+    name: "lost",
     act: async () => {
       await api.mishap("lose-answer");
-      await ask(`add @alice to warehouse/${store.picture.seed.workspace} as developer for 7d because on call`);
-      await waitFor(second);
-      await approve(lena, second);
-      await waitFor(() => stateOf(second()) === "done");
+      await ask(`add @alice to ${warehouse()} as developer for 7d`, "say.call");
+      await waitFor(() => planned(called()));
+      await approve(lena, called);
+      await waitFor(() => stateOf(called()) === "done");
     },
-    done: () => stateOf(second()) === "done",
-    after: "The bot read the workspace back, found Alice in it and said so. One call, no answer, no second call. She was added for 7 days only …",
-    look: () => [selector(second()), ".call.change:last-of-type", '[data-row="analytics/alice"]'],
+    done: () => stateOf(called()) === "done",
+    look: () => [selector(called()), callMade, '[data-row="analytics/alice"]'],
   },
   {
-    title: "Time runs out",
-    before: "Alice was added for seven days. Nobody has to remember to take her out.",
-    does: "Push time 7 days",
-    act: async () => { await api.pushClock(7 * 86400 + 60); await waitFor(() => !inAnalytics()); },
-    done: () => Boolean(second()) && decided(second()) && !inAnalytics() && store.picture.ahead > 6 * 86400,
-    after: "A request of its own has removed her, on its own card. That is the story. Now try: deny as Bob (in Chinese), restart the bot while something is pending, ask as Gus.",
-    look: () => [selector(cards().at(-1)), ".call.change:last-of-type"],
+    name: "time",
+    act: async () => { await api.pushClock(7 * 86400 + 60); await waitFor(() => !there("alice")); },
+    done: () => Boolean(called()) && decided(called()) && !there("alice") && store.picture.ahead > 6 * 86400,
+    look: () => [selector(cards().at(-1)), callMade],
   },
 ];
 
@@ -125,7 +150,7 @@ export function drawStory() {
   node.classList.toggle("folded", now.hidden);
   const step = steps[now.step], done = isDone();
   if (now.step === 2 && done && !now.refused) { now.refused = true; save(); }
-  const sign = JSON.stringify([now, done, busy]);
+  const sign = JSON.stringify([now, done, busy, lang()]);
   if (node.sign !== sign) {
     node.sign = sign;
     const had = node.contains(document.activeElement);
@@ -142,20 +167,20 @@ const isDone = () => Boolean(steps[now.step].done());
 function open(step, done) {
   const last = now.step === steps.length - 1;
   return [
-    h("div", { class: "steps", role: "group", "aria-label": "Steps" }, steps.map((s, i) => h("button", {
+    h("div", { class: "steps", role: "group", "aria-label": t("story.steps") }, steps.map((s, i) => h("button", {
       type: "button", class: "step" + (i < now.step ? " past" : ""), "aria-current": i === now.step ? "step" : null,
-      title: s.title, "aria-label": `Step ${i + 1}: ${s.title}`, onclick: () => go(i),
+      title: t(s.name + ".title"), "aria-label": t("story.step", i + 1, t(s.name + ".title")), onclick: () => go(i),
     }, String(i + 1)))),
-    h("div", { class: "tale", "aria-live": "polite" }, h("h2", {}, step.title), h("p", {}, done ? step.after : step.before)),
+    h("div", { class: "tale", "aria-live": "polite" }, h("h2", {}, t(step.name + ".title")), h("p", {}, t(step.name + (done ? ".after" : ".before")))),
     h("div", { class: "moves" },
-      done && last ? h("button", { type: "button", onclick: hide }, "Close the story")
+      done && last ? h("button", { type: "button", onclick: hide }, t("story.close"))
         : h("button", { type: "button", class: "primary", id: "story-go", "data-done": String(done), disabled: busy, onclick: done ? () => go(now.step + 1) : () => run(step) },
-          busy ? "…" : done ? "Next" : step.does),
-      h("button", { type: "button", class: "quiet", "aria-label": "Hide the story", title: "Hide the story", onclick: hide }, "✕")),
+          busy ? "…" : done ? t("story.next") : t(step.name + ".does")),
+      h("button", { type: "button", class: "quiet", "aria-label": t("story.hide"), title: t("story.hide"), onclick: hide }, "✕")),
   ];
 }
 
-const folded = () => h("button", { type: "button", class: "quiet", onclick: hide }, "Show the story");
+const folded = () => h("button", { type: "button", class: "quiet", onclick: hide }, t("story.show"));
 
 function hide() {
   now.hidden = !now.hidden;
@@ -185,12 +210,14 @@ function mark(selectors) {
   for (const node of found) {
     if (node.classList.contains("look")) continue;
     node.classList.add("look");
-    node.scrollIntoView({ block: "nearest" });
+    // Of what is too high to be seen whole, the beginning.
+    const room = node.closest(".log, #held, #calls")?.clientHeight ?? 0;
+    node.scrollIntoView({ block: node.offsetHeight > room ? "start" : "nearest" });
   }
 }
 
 /** restartStory begins the story anew. */
 export function restartStory() {
-  now = { step: 0, hidden: false, base: 0 };
+  now = { step: 0, hidden: false };
   save();
 }

@@ -1,6 +1,7 @@
 // Messages: a channel, a direct message, a thread, and the app's Home view.
 
 import { $, h, keyed, langOf } from "./dom.js";
+import { t } from "./lang.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { blocks } from "./blocks.js";
 import { avatar } from "./people.js";
@@ -24,9 +25,9 @@ export function drawTalk() {
 }
 
 function about(c, v) {
-  if (c.direct) return "Direct messages between " + v.real + " and the bot";
-  if (c.shared) return "Shared with another company";
-  return c.name === "approvals" ? "Requests wait here for a decision" : "";
+  if (c.direct) return t("about.direct", v.real);
+  if (c.shared) return t("about.shared");
+  return c.name === "approvals" ? t("about.approvals") : "";
 }
 
 const repliesTo = (c, m) => c.messages.filter((r) => r.thread_ts === m.ts && r.ts !== m.ts);
@@ -76,16 +77,16 @@ function message(m, c, inThread) {
   const head = h("p", { class: "who" },
     h("strong", { lang: langOf(who.real) }, who.real), who.bot && h("span", { class: "app" }, "App"), time);
   const body = m.blocks?.length ? blocks(m.blocks, standsOn(m, c)) : h("div", { class: "blocks", lang: langOf(m.text) }, h("div", { class: "b-section" }, mrkdwn(m.text, names())));
-  return h("article", { class: "message" + (m.ephemeral ? " private" : ""), "data-ts": m.ts, "aria-label": "Message of " + who.real },
+  return h("article", { class: "message" + (m.ephemeral ? " private" : ""), "data-ts": m.ts, "aria-label": t("message.of", who.real) },
     avatar(who),
     h("div", { class: "body" },
-      m.ephemeral && h("p", { class: "only" }, eye(), "Only visible to you",
-        h("button", { type: "button", class: "quiet", onclick: () => { store.hidden.add(m.ts); drawTalk(); } }, "Dismiss")),
+      m.ephemeral && h("p", { class: "only" }, eye(), t("message.only"),
+        h("button", { type: "button", class: "quiet", onclick: () => { store.hidden.add(m.ts); drawTalk(); } }, t("message.dismiss"))),
       head, body,
-      m.edited && h("span", { class: "edited" }, "(edited)"),
+      m.edited && h("span", { class: "edited" }, t("message.edited")),
       !inThread && m.replies > 0 && h("button", {
         type: "button", class: "replies", "data-focus": "replies", onclick: () => look(c.id, m.ts),
-      }, m.replies === 1 ? "1 reply" : m.replies + " replies", h("span", { "aria-hidden": "true" }, " ›"))));
+      }, m.replies === 1 ? t("message.reply") : t("message.replies", m.replies), h("span", { "aria-hidden": "true" }, " ›"))));
 }
 
 function eye() {
@@ -98,17 +99,17 @@ function drawHome() {
   $("thread").hidden = true;
   document.body.classList.remove("threaded");
   $("talk-name").textContent = "Countersign";
-  $("talk-about").textContent = "The app's Home, as " + viewer().real + " sees it";
+  $("talk-about").textContent = t("about.home", viewer().real);
   const node = $("log");
   node.where = "home";
   const stands = home && {
     names: names(),
-    act: (e, b, value) => api.click({ as: store.as, view_id: home.id, action_id: e.action_id, block_id: b.block_id, value: value ?? "" }),
+    act: (e, b, value) => api.click({ as: store.as, view_id: home.id, action_id: e.action_id, block_id: b.block_id, value }),
     suggest: (e, b, value) => api.suggest({ as: store.as, view_id: home.id, action_id: e.action_id, block_id: b.block_id, value }),
   };
   const items = [home ? { id: home.id, hash: home.hash, as: store.as } : { id: "none" }];
   keyed(node, items, (x) => x.id, () => (home
     ? h("div", { class: "home" }, blocks(home.blocks, stands))
-    : h("p", { class: "nothing" }, "The app has not published a Home view.")));
+    : h("p", { class: "nothing" }, t("home.none"))));
   node.classList.remove("empty");
 }
