@@ -24,7 +24,7 @@ var refusals = map[workflow.Kind][languages]string{
 	workflow.BadRole:        {"I know no role %[1]s. Roles: %[2]s.", "没有角色 %[1]s。可用角色：%[2]s。"},
 	workflow.MissingAs:      {"%[1]s needs a role or remark: add `as` and one word, or a quoted text.", "%[1]s 需要角色或备注：请加上 `as` 和一个词，或用引号括起的文字。"},
 	workflow.AsNotAllowed:   {"%[1]s takes no role or remark: leave `as` out.", "%[1]s 不需要角色或备注：请去掉 `as`。"},
-	workflow.BadRemark:      {"That remark cannot be used: it must not be empty, and have at most %[1]s characters.", "备注无效：不能为空，最多 %[1]s 个字符。"},
+	workflow.BadRemark:      {"That remark cannot be used (%[1]s): it must be one line of 1 to %[2]s characters.", "备注无效（%[1]s）：须为一行，1 至 %[2]s 个字符。"},
 	workflow.NoTimeLimit:    {"%[1]s cannot be limited in time: CompShare offers no call that would end the membership. Leave `for` out.", "%[1]s 不支持期限：CompShare 没有结束成员关系的接口。请去掉 `for`。"},
 	workflow.BadDuration:    {"%[1]s is no duration: write a number and s, m, h or d, as in `90m`, `24h` or `7d`.", "%[1]s 不是有效期限：请写数字加 s、m、h 或 d，例如 `90m`、`24h`、`7d`。"},
 	workflow.LongDuration:   {"%[1]s is longer than the rule allows: at most %[2]s.", "%[1]s 超过规则允许的最长期限 %[2]s。"},

@@ -22,7 +22,7 @@ const (
 	BadRole        Kind = "bad_role"         // Args: what was typed, known roles
 	MissingAs      Kind = "missing_as"       // Args: action
 	AsNotAllowed   Kind = "as_not_allowed"   // Args: action
-	BadRemark      Kind = "bad_remark"       // empty, too long or with control characters
+	BadRemark      Kind = "bad_remark"       // Args: what was typed, the most characters
 	NoTimeLimit    Kind = "no_time_limit"    // `for` on an action that cannot be ended; Args: action, provider
 	BadDuration    Kind = "bad_duration"     // Args: what was typed
 	LongDuration   Kind = "long_duration"    // above the rule's max_duration; Args: what was typed, the maximum

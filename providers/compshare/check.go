@@ -106,7 +106,7 @@ func checkRemark(d workflow.Draft, c *workflow.Change) *workflow.Refusal {
 		return nil
 	}
 	if c.Remark = strings.TrimSpace(d.As); !goodRemark(c.Remark) {
-		return workflow.Refuse(workflow.BadRemark, d.As)
+		return workflow.Refuse(workflow.BadRemark, d.As, strconv.Itoa(MaxRemark))
 	}
 	return nil
 }
