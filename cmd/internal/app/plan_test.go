@@ -480,7 +480,7 @@ func TestPlan_Lists(t *testing.T) {
 			},
 			{"U0REQ", "members warehouse/" + space + " page 3", []string{"page 3 of 3", "user44"}, []string{"user38", "page 4"}},
 			{"U0REQ", "members warehouse/" + space + " page 9", []string{"page 3 of 3"}, nil},
-			{"U0REQ", "members warehouse/" + strings.Repeat("0", 32), []string{"could not be read: *DLM.4001"}, nil},
+			{"U0REQ", "members warehouse/" + strings.Repeat("0", 32), []string{"could not be read (*DLM.4001"}, nil},
 			{"U0REQ", "members warehouse", []string{"*warehouse* is no target"}, nil},
 			{"U0REQ", "groups warehouse/" + space, []string{"is no target"}, nil},
 			{"U0REQ", "groups", []string{"Say where"}, nil},
