@@ -2,22 +2,17 @@ package bot
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/slack-go/slack"
 
 	"countersign/bot/slackfake"
 	"countersign/workflow"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 var (
 	requester = workflow.Person{User: "U0REQ", Team: "T0HOME"}
@@ -101,38 +96,14 @@ var langNames = map[Lang]string{English: "en", Chinese: "zh"}
 func onTheWire(t *testing.T, l Lang, r workflow.Request) []byte {
 	t.Helper()
 	blocks, text := l.card(r)
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(map[string]any{"text": text, "blocks": blocks}); err != nil {
-		t.Fatal(err)
-	}
-	return []byte(b.String())
+	return wire(t, map[string]any{"text": text, "blocks": blocks})
 }
 
 // Every card looks as it did; with -update the golden files are written anew.
 func TestCard_Golden(t *testing.T) {
 	for name, r := range cards() {
 		for l, lang := range langNames {
-			path := filepath.Join("testdata", "cards", name+"."+lang+".json")
-			got := onTheWire(t, l, r)
-			if *update {
-				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(path, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-				continue
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", path, diff)
-			}
+			golden(t, filepath.Join("cards", name+"."+lang+".json"), onTheWire(t, l, r))
 		}
 	}
 }

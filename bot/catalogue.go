@@ -217,11 +217,13 @@ var phrases = map[string][languages]string{
 	"button.withdraw":   {"Withdraw", "撤回"},
 
 	// Help.
-	"help.head":  {"*Ask for a membership change; somebody else signs it off.*", "*申请成员变更，由他人审批。*"},
-	"help.also":  {"Also: `%[1]s mine` · `%[1]s pending` · `%[1]s show 42` · `%[1]s withdraw 42` · `%[1]s extend 42 for 7d` · `%[1]s groups SYSTEM` · `%[1]s members SYSTEM/GROUP` · `%[1]s roles SYSTEM/GROUP`", "另有：`%[1]s mine` · `%[1]s pending` · `%[1]s show 42` · `%[1]s withdraw 42` · `%[1]s extend 42 for 7d` · `%[1]s groups 系统` · `%[1]s members 系统/组` · `%[1]s roles 系统/组`"},
-	"help.parts": {"WHO is an ID, several joined by commas, an @mention, or `user:NAME` for an IAM user; a value with blanks is “quoted”; `because` takes the rest of the line.", "WHO 是 ID（多个用逗号连接）、@用户，或 IAM 用户 `user:用户名`；含空格的值加引号；`because` 后面整行都是理由。"},
-	"help.like":  {"Like this: `%[1]s`", "例如：`%[1]s`"},
-	"help.near":  {"Did you mean `%[1]s`?", "您是否想输入 `%[1]s`？"},
+	"help.head":    {"*Ask for a membership change; somebody else signs it off.*", "*申请成员变更，由他人审批。*"},
+	"help.also":    {"Also: `%[1]s mine` · `%[1]s pending` · `%[1]s show 42` · `%[1]s withdraw 42` · `%[1]s extend 42 for 7d` · `%[1]s groups SYSTEM` · `%[1]s members SYSTEM/GROUP` · `%[1]s roles SYSTEM/GROUP`", "另有：`%[1]s mine` · `%[1]s pending` · `%[1]s show 42` · `%[1]s withdraw 42` · `%[1]s extend 42 for 7d` · `%[1]s groups 系统` · `%[1]s members 系统/组` · `%[1]s roles 系统/组`"},
+	"help.parts":   {"WHO is an ID, several joined by commas, an @mention, or `user:NAME` for an IAM user; a value with blanks is “quoted”; `because` takes the rest of the line.", "WHO 是 ID（多个用逗号连接）、@用户，或 IAM 用户 `user:用户名`；含空格的值加引号；`because` 后面整行都是理由。"},
+	"help.same":    {"The same on %[1]s.", "%[1]s 同样适用。"},
+	"help.nothing": {"No rule of the policy lets you ask for anything: ask whoever keeps the policy.", "策略不允许您申请任何变更：请联系策略维护者。"},
+	"help.like":    {"Like this: `%[1]s`", "例如：`%[1]s`"},
+	"help.near":    {"Did you mean `%[1]s`?", "您是否想输入 `%[1]s`？"},
 
 	// Private answers.
 	"made.one":            {"Recorded as #%[1]s: %[2]s. It waits for approval in <#%[3]s>; you will hear from me here.", "已登记为 #%[1]s：%[2]s。正在 <#%[3]s> 等待审批，结果会私信通知您。"},
@@ -244,7 +246,7 @@ var phrases = map[string][languages]string{
 	"list.line":           {"• *#%[1]s* %[2]s · %[3]s · %[4]s", "• *#%[1]s* %[2]s · %[3]s · %[4]s"},
 	"list.more":           {"…and older ones; `%[1]s show NUMBER` shows any.", "……还有更早的；用 `%[1]s show 编号` 查看。"},
 	"dm.approve":          {"%[1]s approved your request #%[2]s: %[3]s. %[4]s", "%[1]s 批准了您的申请 #%[2]s：%[3]s。%[4]s"},
-	"dm.approve.note":     {"Note: %[1]s", "附言：%[1]s"},
+	"dm.approve.note":     {"Note: “%[1]s”", "附言：“%[1]s”"},
 	"dm.approve.more":     {"%[1]d of %[2]d approvals are in.", "已有 %[1]d / %[2]d 个批准。"},
 	"dm.approve.last":     {"It is being carried out.", "正在执行。"},
 	"dm.deny":             {"%[1]s denied your request #%[2]s: %[3]s.", "%[1]s 拒绝了您的申请 #%[2]s：%[3]s。"},

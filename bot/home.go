@@ -180,14 +180,12 @@ var homeParts = []string{partWaiting, partMine, partDecided}
 
 // home is a person's Home: what waits for them, what they asked for, what was decided lately of what they may see.
 func (b *Bot) home(ctx context.Context, lang Lang, a workflow.Actor, at pages) (slack.HomeTabViewRequest, error) {
-	view := slack.HomeTabViewRequest{Type: slack.VTHomeTab, CallbackID: "home"}
 	if ref := b.o.Engine.Policy().Vet(a); ref != nil {
-		view.Blocks.BlockSet = paragraphs(lang.sayRefusal(ref))
-		return view, nil
+		return slack.HomeTabViewRequest{
+			Type: slack.VTHomeTab, CallbackID: homeView, Blocks: slack.Blocks{BlockSet: paragraphs(lang.sayRefusal(ref))},
+		}, nil
 	}
-	ask := slack.NewButtonBlockElement(actAsk, "ask", plainText(lang.say("home.ask")))
-	ask.Style = slack.StylePrimary
-	view.Blocks.BlockSet = append(view.Blocks.BlockSet, slack.NewActionBlock("home:ask", ask))
+	parts := map[string]page{}
 	for _, part := range homeParts {
 		p, err := b.homePage(ctx, part, at.before(part), a)
 		if err == nil && len(p.requests) == 0 && at.before(part) > 0 { // what stood there is gone
@@ -195,13 +193,28 @@ func (b *Bot) home(ctx context.Context, lang Lang, a workflow.Actor, at pages) (
 			p, err = b.homePage(ctx, part, 0, a)
 		}
 		if err != nil {
-			return view, err
+			return slack.HomeTabViewRequest{}, err
 		}
+		parts[part] = p
+	}
+	return b.homeOf(lang, a, at, parts), nil
+}
+
+// homeView is the callback_id of a Home.
+const homeView = "home"
+
+// homeOf words a Home.
+func (b *Bot) homeOf(lang Lang, a workflow.Actor, at pages, parts map[string]page) slack.HomeTabViewRequest {
+	ask := slack.NewButtonBlockElement(actAsk, "ask", plainText(lang.say("home.ask")))
+	ask.Style = slack.StylePrimary
+	view := slack.HomeTabViewRequest{Type: slack.VTHomeTab, CallbackID: homeView, PrivateMetadata: at.String()}
+	view.Blocks.BlockSet = append(view.Blocks.BlockSet, slack.NewActionBlock("home:ask", ask))
+	for _, part := range homeParts {
+		p := parts[part]
 		p.newer = at.before(part) > 0
 		view.Blocks.BlockSet = append(view.Blocks.BlockSet, b.homePart(lang, part, p, a)...)
 	}
-	view.PrivateMetadata = at.String()
-	return view, nil
+	return view
 }
 
 // homePart is one page of one list of the Home, each request with the buttons that work for this person.

@@ -97,7 +97,7 @@ func (ps pages) String() string {
 func pagesOf(metadata string) pages {
 	kept := pages{}
 	var given map[string][]workflow.Number
-	if len(metadata) > 3000 || json.Unmarshal([]byte(metadata), &given) != nil {
+	if len(metadata) > maxMetadata || json.Unmarshal([]byte(metadata), &given) != nil {
 		return kept
 	}
 	for _, part := range homeParts {

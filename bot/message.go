@@ -87,10 +87,13 @@ func ends(r workflow.Request) time.Time {
 // notice is a message of one paragraph: blocks, so that Slack makes no links in it, and the text for notifications. More
 // blocks may follow.
 func notice(s string, more ...slack.Block) []slack.MsgOption {
-	s = strings.TrimSpace(s)
-	blocks := append([]slack.Block{slack.NewSectionBlock(mrkdwn(trim(s, maxSection)), nil, nil)}, more...)
 	return []slack.MsgOption{
-		slack.MsgOptionText(trim(s, maxText), false), slack.MsgOptionBlocks(blocks...),
+		slack.MsgOptionText(trim(strings.TrimSpace(s), maxText), false), slack.MsgOptionBlocks(noticed(s, more...)...),
 		slack.MsgOptionDisableLinkUnfurl(), slack.MsgOptionDisableMediaUnfurl(),
 	}
+}
+
+// noticed are the blocks of a notice.
+func noticed(s string, more ...slack.Block) []slack.Block {
+	return append([]slack.Block{slack.NewSectionBlock(mrkdwn(trim(strings.TrimSpace(s), maxSection)), nil, nil)}, more...)
 }

@@ -84,6 +84,8 @@ func (l Lang) recorded(r workflow.Request, of int) string {
 	switch {
 	case of > maxSpelled: // the typed command says the rest
 		return l.say("made.line", r.Number, l.subject(r.Change.Subject))
+	case r.State != workflow.Pending && of > 1:
+		return "• " + l.say("made.now", r.Number, l.state(r.State), what)
 	case r.State != workflow.Pending:
 		return l.say("made.now", r.Number, l.state(r.State), what)
 	case of > 1:

@@ -15,7 +15,7 @@ import (
 // from an old one. What comes back from there only ever empties inputs.
 func (f filled) choices() string {
 	text, err := json.Marshal([]string{f.system, f.group, f.action})
-	if err != nil { // texts always have a form
+	if err != nil || len(text) > maxMetadata { // longer than anything that can be chosen
 		return ""
 	}
 	return string(text)

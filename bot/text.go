@@ -12,6 +12,8 @@ const (
 	maxSection = 3000
 	maxField   = 2000
 	maxText    = 4000
+
+	maxMetadata = 3000 // of a view
 )
 
 var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
