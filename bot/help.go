@@ -3,7 +3,10 @@ package bot
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
+	"unicode"
 
 	"countersign/workflow"
 )
@@ -27,22 +30,75 @@ var examples = map[workflow.Action]string{
 	workflow.RemoveOne: "remove @alice from %s/WORKSPACE-ID",
 }
 
-// help shows what may be typed, with the systems of this configuration that the person may ask for something on.
+// help shows what this person may ask for, each action once, as it is typed here: with the systems, groups and roles of
+// the rule that lets them.
 func (b *Bot) help(ctx context.Context, lang Lang, p slashPayload) string {
-	lines := []string{lang.say("help.head")}
 	actor := b.actor(ctx, p.person(), false)
+	policy := b.o.Engine.Policy()
+	if ref := policy.Vet(actor); ref != nil {
+		return lang.sayRefusal(ref)
+	}
+	lines := []string{lang.say("help.head")}
+	told := map[workflow.Action]bool{}
+	var same []string
 	for _, sys := range b.o.Engine.Systems() {
+		again := false
 		for _, a := range sys.Actions {
-			if b.o.Engine.Policy().MightAsk(sys.Name, a, actor) {
-				lines = append(lines, "• `"+b.example(a, sys.Name)+"`")
+			rule, ok := policy.Asking(sys.Name, a, actor)
+			switch {
+			case ok && told[a]:
+				again = true
+			case ok:
+				told[a] = true
+				lines = append(lines, "• `"+b.exampleUnder(rule, a, sys.Name)+"`")
 			}
 		}
+		if again {
+			same = append(same, "*"+shown(sys.Name, 60)+"*")
+		}
 	}
-	return strings.Join(append(lines, lang.say("help.parts"), lang.say("help.also", b.o.Command)), "\n")
+	if len(same) > 0 {
+		lines = append(lines, lang.say("help.same", strings.Join(same, ", ")))
+	}
+	if len(told) == 0 {
+		lines = append(lines, lang.say("help.nothing"))
+	} else {
+		lines = append(lines, lang.say("help.parts"))
+	}
+	return strings.Join(append(lines, lang.say("help.also", b.o.Command)), "\n")
 }
 
+// example is one typed command for an action on a system.
 func (b *Bot) example(a workflow.Action, system string) string {
-	return b.o.Command + " " + strings.ReplaceAll(examples[a], "%s", shown(system, 60))
+	return b.exampleUnder(workflow.Rule{}, a, system)
+}
+
+// exampleUnder is an example that a rule lets people type: in a group, with a role and for a time that it allows.
+func (b *Bot) exampleUnder(r workflow.Rule, a workflow.Action, system string) string {
+	text := examples[a]
+	team := strings.Contains(text, "/1001")
+	for _, g := range r.Groups {
+		if _, err := strconv.ParseUint(g, 10, 32); (err == nil) == team {
+			text = strings.NewReplacer("/1001", "/"+g, "/WORKSPACE-ID", "/"+g).Replace(text)
+			break
+		}
+	}
+	if before, role, has := strings.Cut(text, " as "); has && !team && len(r.Roles) > 0 {
+		_, after, _ := strings.Cut(role+" ", " ")
+		text = strings.TrimSpace(before + " as " + quoted(r.Roles[0]) + " " + after)
+	}
+	if r.MaxDuration > 0 && r.MaxDuration < 7*24*time.Hour {
+		text = strings.Replace(text, " for 7d", " for "+workflow.FormatDuration(r.MaxDuration), 1)
+	}
+	return b.o.Command + " " + strings.ReplaceAll(shown(text, 200), "%s", shown(system, 60))
+}
+
+// quoted is a value as it is typed: in quotes where it has blanks.
+func quoted(s string) string {
+	if strings.ContainsFunc(s, unicode.IsSpace) {
+		return `"` + s + `"`
+	}
+	return s
 }
 
 // knownAction refuses a first word that no provider knows, before the rest of the command is looked at.

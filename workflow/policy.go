@@ -356,10 +356,20 @@ func fill(r Rule, requester Person, ds []Decision) []int {
 
 // MightAsk reports whether some rule lets a person ask for an action somewhere on a system.
 func (p Policy) MightAsk(system string, action Action, a Actor) bool {
+	_, ok := p.Asking(system, action, a)
+	return ok
+}
+
+// Asking is the first rule that lets a person ask for an action somewhere on a system.
+func (p Policy) Asking(system string, action Action, a Actor) (Rule, bool) {
 	if p.Vet(a) != nil {
-		return false
+		return Rule{}, false
 	}
-	return slices.ContainsFunc(p.Rules, func(r Rule) bool {
+	i := slices.IndexFunc(p.Rules, func(r Rule) bool {
 		return anyOrIn(r.Systems, system) && anyOrIn(r.Actions, action) && r.lets(a.Person, a.Groups)
 	})
+	if i < 0 {
+		return Rule{}, false
+	}
+	return p.Rules[i], true
 }

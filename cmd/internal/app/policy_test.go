@@ -311,3 +311,52 @@ func TestConfig_SharedChannels(t *testing.T) {
 		}
 	}
 }
+
+// Help shows what this person may ask for, as it is typed under the live configuration, and nothing else.
+func TestHelp_ShowsWhatThisPersonMayAskFor(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, rig.Options{Policy: `
+  - {name: invites, systems: [gpu-lab], groups: ["2001"], actions: [invite], requesters: [U0REQ], channel: C0APPROVALS, approvers: [{any_of: [U0LEAD]}]}
+  - {name: auditors, systems: [warehouse], groups: ["` + space + `"], actions: [add], roles: [data auditor], requesters: [S0GPU], channel: C0APPROVALS, max_duration: 36h, approvers: [{any_of: [U0LEAD]}]}
+`}, func(t *testing.T, w *world) {
+		for _, c := range []struct {
+			user      string
+			want, not []string
+		}{
+			{"U0REQ", []string{"`/access invite 50002 to gpu-lab/2001 as 张三 because training run`", "WHO is an ID"}, []string{"resend", "warehouse", "add @alice", "No rule"}},
+			{"U0BOB", []string{"`/access add @alice to warehouse/" + space + " as \"data auditor\" for 1d12h because on call`"}, []string{"gpu-lab", "role @alice", "remove @alice"}},
+			{"U0ALICE", []string{"策略不允许您申请任何变更", "pending"}, []string{"gpu-lab", "warehouse", "@alice"}},
+			{"U0GUEST", []string{"Guests cannot ask or decide"}, []string{"gpu-lab", "mine"}},
+		} {
+			got := w.types(c.user, "help")
+			for _, want := range c.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("%s reads %q, want %q in it", c.user, got, want)
+				}
+			}
+			for _, not := range c.not {
+				if strings.Contains(got, not) {
+					t.Errorf("%s reads %q, want no %q in it", c.user, got, not)
+				}
+			}
+			if lines := strings.Count(got, "\n"); lines > 12 {
+				t.Errorf("%s reads %d lines", c.user, lines)
+			}
+		}
+		// What help shows can be typed as it stands.
+		w.asks("U0REQ", "invite 50002 to gpu-lab/2001 as 张三 because training run")
+	})
+	t.Run("every action once", func(t *testing.T) {
+		t.Parallel()
+		w := newRig(t, rig.Options{})
+		for _, name := range []string{"gpu-two", "gpu-three"} {
+			w.edits("  - {name: warehouse", "  - {name: "+name+", provider: compshare, region: cn-wlcb}\n  - {name: warehouse")
+		}
+		w.edits("systems: [gpu-lab]", "systems: [gpu-lab, gpu-two, gpu-three]")
+		w.start()
+		got := w.types("U0REQ", "help")
+		if strings.Count(got, "/access invite") != 2 || !strings.Contains(got, "The same on *gpu-two*, *gpu-three*.") { // the fake shows text and blocks
+			t.Errorf("help reads %q, want each action once and the other systems named", got)
+		}
+	})
+}
