@@ -25,7 +25,12 @@ func check(_ context.Context, io streams, args []string) error {
 	for _, s := range cfg.Systems {
 		fmt.Fprintf(io.out, "  %s: %s, keys from %s and %s\n", s.Name, s.Provider, s.KeyEnv, s.SecretEnv)
 	}
-	fmt.Fprint(io.out, "\nPolicy, the first rule that matches decides; what no rule matches is refused:\n")
+	teams := "the bot's own workspace"
+	if len(cfg.Slack.TeamIDs) > 0 {
+		teams = strings.Join(cfg.Slack.TeamIDs, ", ")
+	}
+	fmt.Fprintf(io.out, "\nFull members of %s may act; guests, bots, deactivated people and strangers never.\n"+
+		"Policy %s, the first rule that matches decides; what no rule matches is refused:\n", teams, cfg.PolicyHash())
 	for i, r := range cfg.Rules {
 		fmt.Fprintf(io.out, "  %d. %s\n", i+1, inWords(r))
 	}
