@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -43,6 +44,7 @@ func (o Options) withDefaults() Options {
 type DB struct {
 	db   *bbolt.DB
 	file *os.File // bbolt's own
+	info os.FileInfo
 	path string
 	seq  *sidecar // nil where it cannot be written
 
@@ -287,15 +289,19 @@ func (c contextWriter) Write(p []byte) (int, error) {
 	return c.w.Write(p)
 }
 
-// Close implements store.KV. It waits for calls that are under way.
+// Close implements store.KV. It waits for calls that are under way. Its error may be ErrVanished.
 func (d *DB) Close() (err error) {
 	d.closing.Do(func() {
 		d.seq.close()
+		var gone error
+		if d.poison.Load() == nil {
+			gone = d.inPlace()
+		}
 		if p := d.poison.Load(); p != nil && p.stuck {
 			err = drop(d.file) // bbolt's own Close would wait for ever
 			return
 		}
-		err = d.db.Close()
+		err = errors.Join(gone, d.db.Close())
 	})
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -76,6 +77,56 @@ func TestOpen_SecondProcess(t *testing.T) {
 	}
 	if _, err := kv.Commit(t.Context(), onePut("still", "fine")); err != nil {
 		t.Errorf("the first handle: %v", err)
+	}
+}
+
+// childDenied demands to be told what to do about a file that it may not write, or a directory.
+func childDenied(path string) error {
+	_, err := bolt.Open(context.Background(), path, bolt.Options{})
+	if errors.Is(err, fs.ErrPermission) && strings.Contains(err.Error(), "must be able to read and write it") {
+		return nil
+	}
+	return fmt.Errorf("open: %w, want ErrPermission and the mend", err)
+}
+
+func TestOpen_ReadOnly(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { // so that another user may look
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "c.db")
+	if err := os.Rename(requestsOf(t, 3), path); err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(
+		os.WriteFile(filepath.Join(dir, "child"), exe, 0o755), os.Chmod(path, 0o444), os.Chmod(dir, 0o555),
+	); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []string{path, filepath.Join(dir, "new.db")} {
+		cmd := child(t, "deny", p)
+		cmd.Path, cmd.Dir = filepath.Join(dir, "child"), dir
+		if os.Geteuid() == 0 { // whom no mode holds back
+			const nobody = 65534
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		}
+		if err := cmd.Run(); err != nil {
+			t.Errorf("%s: %v", filepath.Base(p), err)
+		}
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Chmod(path, 0o600), whole(t.Context(), mustStore(t, path), 3)); err != nil {
+		t.Errorf("what was there: %v", err)
 	}
 }
 

@@ -379,3 +379,52 @@ func TestCommit_DiskGone(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestCommit_FileVanished: what was acknowledged is kept, and nothing is acknowledged that would be lost.
+func TestCommit_FileVanished(t *testing.T) {
+	for name, vanish := range map[string]func(t *testing.T, path string){
+		"removed": func(t *testing.T, path string) { os.Remove(path) },
+		"moved":   func(t *testing.T, path string) { os.Rename(path, path+".elsewhere") },
+		"replaced": func(t *testing.T, path string) {
+			os.Remove(path)
+			os.Rename(requestsOf(t, 1), path)
+		},
+	} {
+		for _, closed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/AtClose=%t", name, closed), func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "c.db")
+				s := mustStore(t, path)
+				for range 20 {
+					if _, err := commitOne(t.Context(), s); err != nil {
+						t.Fatal(err)
+					}
+				}
+				vanish(t, path)
+				if !closed {
+					if _, err := commitOne(t.Context(), s); !errors.Is(err, bolt.ErrVanished) || !errors.Is(err, store.ErrFailed) {
+						t.Errorf("commit: %v, want ErrVanished", err)
+					}
+					select {
+					case <-s.Failed():
+					default:
+						t.Error("the process is not told to end")
+					}
+				}
+				if err := s.Close(); closed && !errors.Is(err, bolt.ErrVanished) {
+					t.Errorf("close: %v, want ErrVanished", err)
+				}
+				saved, err := filepath.Glob(path + ".saved-*")
+				if err != nil || len(saved) != 1 {
+					t.Fatalf("saved: %v, %v", saved, err)
+				}
+				if err := os.Rename(saved[0], path); err != nil {
+					t.Fatal(err)
+				}
+				again := mustStore(t, path)
+				if err := whole(t.Context(), again, 20); err != nil {
+					t.Errorf("what was saved: %v", err)
+				}
+			})
+		}
+	}
+}

@@ -11,6 +11,9 @@
 //   - bbolt panics on a damaged page. The panic, or the fault of reading behind the end of the file, becomes ErrDamaged.
 //   - A commit that finds no room is store.ErrFull; the next may succeed. After any other error of the disk, memory and
 //     disk may differ in ways that nobody can tell: every later call is ErrPoisoned, until the file is opened again.
+//   - A file that is removed or replaced while it is open lives on without a name, and ends with the process. Before each
+//     commit, and at the end, the name is compared; then what the file holds is saved beside it, as PATH.saved-NUMBER, and
+//     nothing more is stored (ErrVanished).
 //
 // # The file
 //

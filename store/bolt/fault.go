@@ -1,9 +1,12 @@
 package bolt
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"syscall"
 
@@ -16,6 +19,9 @@ import (
 // ErrPoisoned says that a commit met an error of the disk other than a full one. Whether it was stored shows only when
 // the file is opened again; until then every call fails. It is store.ErrFailed.
 var ErrPoisoned = fmt.Errorf("%w (a commit met an error of the disk)", store.ErrFailed)
+
+// ErrVanished says that the file was removed or replaced while it was open. Nothing is stored after that.
+var ErrVanished = errors.New("the file was removed or replaced while it was in use")
 
 // poison is why a DB is of no use any more.
 type poison struct {
@@ -32,6 +38,12 @@ func (d *DB) view(f func(*bbolt.Bucket) error) error {
 
 // update runs f in a write transaction and sorts the errors that committing it may have.
 func (d *DB) update(f func(*bbolt.Bucket) error) error {
+	if err := d.poisoned(); err != nil {
+		return err
+	}
+	if err := d.inPlace(); err != nil {
+		return d.poisonWith(err, false)
+	}
 	var refused error
 	err := d.guard(func() error {
 		return d.db.Update(func(tx *bbolt.Tx) error {
@@ -52,6 +64,33 @@ func (d *DB) update(f func(*bbolt.Bucket) error) error {
 	default:
 		return d.poisonWith(err, false)
 	}
+}
+
+// inPlace makes sure that the file is still what its path names. What is stored in a file that has no name any more ends
+// with the process, so it is saved under another one, and nothing more is stored.
+func (d *DB) inPlace() error {
+	named, err := os.Stat(d.path)
+	if err == nil && os.SameFile(named, d.info) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil // it cannot be looked at, which says nothing of where it is
+	}
+	saved, err := d.save()
+	if err != nil {
+		return fmt.Errorf("%w, and its content could not be saved: %w", ErrVanished, err)
+	}
+	return fmt.Errorf("%w; its content is saved as %s: put that in its place and start again", ErrVanished, saved)
+}
+
+// save copies the database to a new file beside its path.
+func (d *DB) save() (path string, err error) {
+	f, err := os.CreateTemp(filepath.Dir(d.path), filepath.Base(d.path)+".saved-*")
+	if err != nil {
+		return "", err
+	}
+	err = d.copyTo(context.Background(), f)
+	return f.Name(), errors.Join(err, f.Sync(), f.Close(), syncDir(filepath.Dir(d.path)))
 }
 
 func (d *DB) poisonWith(cause error, stuck bool) error {

@@ -15,6 +15,7 @@ var children = map[string]func(path string) error{
 	"open":   childOpen,
 	"full":   childFull,
 	"submit": childSubmit,
+	"deny":   childDenied,
 
 	"look":         childLook,
 	"power":        childPower,

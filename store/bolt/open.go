@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math"
 	"os"
@@ -64,14 +65,18 @@ func Open(ctx context.Context, path string, opts Options) (*DB, error) {
 			opts.Logger.WarnContext(ctx, "the directory of the database cannot be synced", "error", errSync)
 		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", path, err)
+	var d *DB
+	if err == nil {
+		d, err = open(ctx, path, opts)
 	}
-	d, err := open(ctx, path, opts)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
+		return nil, fmt.Errorf("open database %s: %w; the user that this runs as must be able to read and write it", path, err)
+	case err != nil:
 		return nil, fmt.Errorf("open database %s: %w", path, err)
+	default:
+		return d, nil
 	}
-	return d, nil
 }
 
 func open(ctx context.Context, path string, opts Options) (*DB, error) {
@@ -128,6 +133,10 @@ func (d *DB) openRaw(path string, flag int, mode os.FileMode) (*os.File, error) 
 		return nil, err
 	}
 	if err := checkSize(f); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	if d.info, err = f.Stat(); err != nil {
 		_ = f.Close()
 		return nil, err
 	}
