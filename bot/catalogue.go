@@ -203,6 +203,7 @@ var phrases = map[string][languages]string{
 
 	// The Home.
 	"home.ask":          {"Ask for access", "申请成员变更"},
+	"home.by":           {"asked for by %[1]s", "%[1]s 申请"},
 	"home.newer":        {"Newer", "较新"},
 	"home.older":        {"Older", "更早"},
 	"home.waiting":      {"Waiting for you", "等待您审批"},

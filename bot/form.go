@@ -151,11 +151,12 @@ func roleInput(lang Lang, action workflow.Action, role string) *slack.InputBlock
 		return line(lang, inRole, role, 200, true)
 	case givesRole(action):
 		block := picker(lang, inRole, role)
+		block.Optional = false
 		block.Label = plainText(lang.say("form.role.only"))
 		block.Element.(*slack.SelectBlockElement).Placeholder = plainText(lang.say("form.role.only.hint"))
 		return block
 	default:
-		block := line(lang, inRole, role, 200, true)
+		block := line(lang, inRole, role, 200, action != workflow.Rename)
 		block.Label = plainText(lang.say("form.remark"))
 		block.Element.(*slack.PlainTextInputBlockElement).Placeholder = plainText(lang.say("form.remark.hint"))
 		return block
@@ -171,7 +172,7 @@ func (b *Bot) whoInput(lang Lang, f filled) *slack.InputBlock {
 		menu.InitialOptions = append(menu.InitialOptions, option(who, b.called(who)))
 	}
 	block := slack.NewInputBlock(inWho, plainText(lang.say("form.who")), nil, menu)
-	block.Optional = true
+	block.Optional = f.action == "" // it may turn out to be one that is about nobody else
 	return block
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -229,9 +230,7 @@ func (b *Bot) homePart(l Lang, part string, p page, a workflow.Actor) []slack.Bl
 		if diff := l.difference(r); diff != "" && r.State == workflow.Pending {
 			text += "\n" + diff
 		}
-		if part == partMine && r.State == workflow.Pending {
-			text += "\n" + l.progress(r)
-		}
+		text += l.homeMore(part, r)
 		blocks = append(blocks, slack.NewSectionBlock(mrkdwn(trim(text, maxSection)), nil, nil, slack.SectionBlockOptionBlockID(id)))
 		if buttons := b.homeButtons(l, r, a); len(buttons) > 0 {
 			blocks = append(blocks, slack.NewActionBlock(id+":act", buttons...))
@@ -248,6 +247,25 @@ func (b *Bot) homePart(l Lang, part string, p page, a workflow.Actor) []slack.Bl
 		blocks = append(blocks, slack.NewActionBlock("home:"+part+":page", turn...))
 	}
 	return blocks
+}
+
+// homeMore is what else one must know of a request: who asked and why, who decided, or who is still to.
+func (l Lang) homeMore(part string, r workflow.Request) string {
+	lines := []string{""}
+	if part != partMine {
+		by := l.say("home.by", who(r.Requester))
+		if r.Reason != "" && r.Parent == 0 {
+			by = l.say("card.reason_was", by, shown(r.Reason, 300))
+		}
+		lines = append(lines, by)
+	}
+	if n := len(r.Decisions); part != partWaiting && n > 0 {
+		lines = append(lines, l.decision(r.Decisions[n-1]))
+	}
+	if part == partMine && r.State == workflow.Pending {
+		lines = append(lines, l.progress(r))
+	}
+	return strings.Join(lines, "\n")
 }
 
 // homeButtons are a request's buttons for one person: the card's for those who may decide, withdraw and undo for who

@@ -41,7 +41,7 @@ func (l Lang) direct(r workflow.Request, e workflow.Effect) string {
 			more = l.say("dm.approve.more", needed-lack, needed)
 		}
 		if d, ok := decided(r, e); ok && d.Reason != "" {
-			more = l.say("dm.approve.note", shown(d.Reason, 500)) + " " + more
+			more += " " + l.say("dm.approve.note", shown(d.Reason, 500))
 		}
 		return l.say("dm.approve", who(e.By), r.Number, what, more)
 	case workflow.Deny:
