@@ -71,7 +71,9 @@ ops.listen serves /healthz (200 while the process lives), /readyz (200 while a c
 ops.socket, mode 0600, the operator commands.`
 	checkLong = `
 Reads the configuration strictly, names every mistake with its line, and prints the policy in words. It needs no
-network and no secrets.`
+network and no secrets.
+
+It warns of a rule under which nobody could approve, that never decides, or that is wide open.`
 	doctorLong = `
 Checks the configuration against the world, and prints one line each: ok, warn or FAIL, what was found, and the mend.
 
