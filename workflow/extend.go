@@ -64,11 +64,20 @@ func (e *Engine) postponed(ctx context.Context, r Request, now time.Time) (*Writ
 	if err != nil {
 		return nil, fmt.Errorf("load request %v: %w", parent.Child, err)
 	}
-	t, err := Apply(end, Command{
+	return e.along(end, rev, Command{
 		Verb: Postpone, Via: "provider", Until: now.Add(r.Change.Limit), Note: "extended by #" + r.Number.String(),
-	}, e.Policy(), now)
+	}, now)
+}
+
+// along is the write of a command that another request's commit brings along; none if it is refused.
+func (e *Engine) along(r Request, rev Revision, c Command, now time.Time) (*Write, error) {
+	t, err := Apply(r, c, e.Policy(), now)
 	if _, refused := errors.AsType[*Refusal](err); refused {
-		return nil, nil //nolint:nilnil // there is nothing to postpone
+		return nil, nil //nolint:nilnil // it has moved on: there is nothing to do
 	}
-	return &Write{Request: t.Request, Revision: rev, Entries: []Entry{*t.Entry}}, err
+	if err != nil {
+		return nil, err
+	}
+	e.leases.stamp(r, &t.Request, c, now)
+	return &Write{Request: t.Request, Revision: rev, Entries: []Entry{*t.Entry}}, nil
 }

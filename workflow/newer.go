@@ -2,7 +2,6 @@ package workflow
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -30,7 +29,9 @@ func (e *Engine) olderClocks(ctx context.Context, r Request, now time.Time) ([]W
 			if err != nil {
 				return nil, err
 			}
-			writes = append(writes, w...)
+			if w != nil {
+				writes = append(writes, *w)
+			}
 		}
 		if len(page) < q.Limit {
 			return writes, nil
@@ -39,20 +40,16 @@ func (e *Engine) olderClocks(ctx context.Context, r Request, now time.Time) ([]W
 }
 
 // outlive is the write that stops or puts off the end n of an older grant, if r is to outlive it.
-func (e *Engine) outlive(ctx context.Context, n Number, r Request, now time.Time) ([]Write, error) {
+func (e *Engine) outlive(ctx context.Context, n Number, r Request, now time.Time) (*Write, error) {
 	end, rev, err := e.o.Store.Load(ctx, n)
 	if err != nil {
 		return nil, fmt.Errorf("load request %v: %w", n, err)
 	}
 	c, ok := outlived(r, end, now)
 	if !ok {
-		return nil, nil
+		return nil, nil //nolint:nilnil // both go on
 	}
-	t, err := Apply(end, c, e.Policy(), now)
-	if _, refused := errors.AsType[*Refusal](err); refused {
-		return nil, nil // it has ended meanwhile
-	}
-	return []Write{{Request: t.Request, Revision: rev, Entries: []Entry{*t.Entry}}}, err
+	return e.along(end, rev, c, now)
 }
 
 // outlived judges what becomes of the end of an older grant when request r has given the membership: it is stopped where
