@@ -258,7 +258,7 @@ func (b *Bot) submitted(ctx context.Context, i interaction) any {
 		if ref.Kind == workflow.NotRecorded || ref.Kind == workflow.Busy {
 			b.o.Logger.Error("a form could not be carried out", "user", i.User.ID, "error", err)
 		}
-		return fieldError(fieldOf(*i.View, ref.Kind), strings.ReplaceAll(lang.sayRefusal(ref), "*", ""))
+		return fieldError(fieldOf(*i.View, ref), strings.ReplaceAll(lang.sayRefusal(ref), "*", ""))
 	}
 	return map[string]any{"response_action": "update", "view": lang.madeForm(b.made(ctx, lang, made))}
 }
@@ -307,14 +307,22 @@ var fields = map[workflow.Kind]string{
 	workflow.BadIAM: inWho, workflow.BadMention: inWho, workflow.EmptyItem: inWho, workflow.RepeatedWho: inWho,
 	workflow.TooManyWho: inWho, workflow.GroupNoSupport: inWho, workflow.BadRole: inRole, workflow.MissingAs: inRole,
 	workflow.AsNotAllowed: inRole, workflow.BadRemark: inRole, workflow.NoTimeLimit: inFor, workflow.BadDuration: inFor,
-	workflow.NothingToEnd: inFor, workflow.UnknownName: inWho, workflow.NoLookUp: inWho, workflow.LongDuration: inFor, workflow.TooLong: inBecause, workflow.BadCharacter: inBecause,
+	workflow.NothingToEnd: inFor, workflow.UnknownName: inWho, workflow.NoLookUp: inWho, workflow.Unreadable: inGroup, workflow.LongDuration: inFor, workflow.TooLong: inBecause, workflow.BadCharacter: inBecause,
 }
 
 // fieldOf is the input at which a refusal is shown: its own, where the form has it.
-func fieldOf(v view, k workflow.Kind) string {
-	name, ok := fields[k]
+func fieldOf(v view, ref *workflow.Refusal) string {
+	name, ok := fields[ref.Kind]
 	if !ok {
 		name = inAction
+	}
+	if ref.Kind == workflow.Ambiguous || ref.Kind == workflow.Unresolved { // of a role, or else of a person
+		name = inWho
+		for role := range strings.SplitSeq(v.input(inRole), ",") {
+			if len(ref.Args) > 0 && strings.TrimSpace(role) == ref.Args[0] {
+				name = inRole
+			}
+		}
 	}
 	if _, there := v.State.Values[name]; !there {
 		return inBecause

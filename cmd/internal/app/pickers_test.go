@@ -295,3 +295,66 @@ func TestForm_IsOfferedFilledIn(t *testing.T) {
 		}
 	})
 }
+
+func TestForm_ShowsAtItsFieldWhatTheCloudSays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, rig.Options{})
+	w.DataArts.AddRole(dataartsfake.Role{ID: "r10002", Code: "auditing", Name: "Auditor"})
+	for _, c := range []struct{ field, who, role, want string }{
+		{"role", dataartsfake.UserCarol, "viewer,Auditor", "r10002"},
+		{"role", dataartsfake.UserCarol, "king", "no role"},
+		{"who", "user:nobody", "viewer", "nobody"},
+		{"who", "<@U0NOBODY>", "viewer", "cloud ID"},
+		{"group", dataartsfake.UserCarol, "Auditor", "could not be read"},
+	} {
+		group := rig.Workspace
+		if c.field == "group" {
+			group = strings.Repeat("0", 32)
+		}
+		v := w.opens("U0REQ")
+		w.chooses("U0REQ", "system", "warehouse", "action", "add")
+		if _, err := w.Slack.Submit(t.Context(), slackfake.SubmitInput{User: "U0REQ", ViewID: v.ID, Values: fill(
+			"system", "warehouse", "group", group, "action", "add", "who", c.who, "role", c.role)}); err != nil {
+			t.Fatal(err)
+		}
+		now, _ := w.Slack.View("U0REQ")
+		if !strings.Contains(now.Errors[c.field], c.want) || len(now.Errors) != 1 {
+			t.Errorf("%s as %s: errors %v, want one at %s with %q", c.who, c.role, now.Errors, c.field, c.want)
+		}
+		if _, err := w.Slack.CloseView(t.Context(), "U0REQ", v.ID, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What comes back with a view decides nothing: a form with forged metadata is refitted, or not, and asks for the same.
+func TestForm_BelievesNoMetadata(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		for _, meta := range []string{"", "x", "[]", `["warehouse"]`, `["warehouse","x","add"]`, `{"system":"warehouse"}`, strings.Repeat("[", 3000)} {
+			v := w.opens("U0REQ")
+			forged := map[string]any{"view": map[string]any{"private_metadata": meta}}
+			for _, c := range [][2]string{{"system", "gpu-lab"}, {"group", "1001"}, {"action", "invite"}} {
+				w.presses(slackfake.ClickInput{User: "U0REQ", ViewID: v.ID, ActionID: c[0], BlockID: c[0], Value: c[1], Patch: forged})
+			}
+			v, _ = w.Slack.View("U0REQ")
+			if in := inForm(v); in["system"] != "gpu-lab" || in["action"] != "invite" {
+				t.Errorf("%.40q: the form has %v", meta, in)
+			}
+			values := fill("system", "gpu-lab", "group", "1001", "action", "invite", "who", "50002")
+			ack, err := w.Slack.Submit(t.Context(), slackfake.SubmitInput{User: "U0REQ", ViewID: v.ID, Values: values, Patch: forged})
+			if err != nil || !ack.OK() {
+				t.Fatalf("%.40q: %v %s", meta, err, ack.Err)
+			}
+			done, _ := w.Slack.View("U0REQ")
+			n := numberIn(strings.Join(slackfake.BlockTexts(done.Blocks), " "))
+			if r := w.request(n); r.Requester.User != "U0REQ" || r.Change.System != "gpu-lab" || r.Change.Group != "1001" || r.Change.Subject.ID != "50002" {
+				t.Errorf("%.40q: request %+v", meta, r.Change)
+			}
+			w.types("U0REQ", "withdraw "+n.String())
+			if _, err := w.Slack.CloseView(t.Context(), "U0REQ", "", true); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
