@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -183,18 +184,19 @@ func (b *Bot) Connect(ctx context.Context) (teamID string, err error) {
 	}
 }
 
-// guard runs the handling of one delivery; a panic is logged and answered, and ends only that delivery.
-func (b *Bot) guard(what string, answer func(), f func()) {
+// guard runs a part of the handling of one delivery. A panic is logged, ends only that, and is an error to tell the
+// person of.
+func (b *Bot) guard(what string, f func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			b.o.Logger.Error("the handling of a delivery panicked", "delivery", what, "panic", fmt.Sprint(v))
-			answer()
+			b.o.Logger.Error("the handling of a delivery panicked", "delivery", what, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			err = workflow.Refuse(workflow.Mishap)
 		}
 	}()
-	f()
+	return f()
 }
 
 // aside does something that the acknowledgement of a delivery does not wait for; a stop does.
 func (b *Bot) aside(what string, f func()) {
-	b.wg.Go(func() { b.guard(what, func() {}, f) })
+	b.wg.Go(func() { _ = b.guard(what, func() error { f(); return nil }) })
 }

@@ -15,7 +15,11 @@ func (b *Bot) command(ctx context.Context, p slashPayload) *reply {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	lang := b.langOf(ctx, p.UserID)
-	rep, err := b.obey(ctx, lang, p)
+	var rep *reply
+	err := b.guard("command", func() (err error) {
+		rep, err = b.obey(ctx, lang, p)
+		return err
+	})
 	if err != nil {
 		ref := refusalOf(err)
 		b.refused(Attempt{By: p.person(), Verb: "command", Via: "slack " + p.ChannelID}, ref)

@@ -61,9 +61,20 @@ func wordFormOf(v *view) (wordForm, bool) {
 const cardWait = time.Second
 
 // interact carries out a click or a submitted form and returns the body of the acknowledgement; nil is an empty one.
-func (b *Bot) interact(ctx context.Context, i interaction) any {
+func (b *Bot) interact(ctx context.Context, i interaction) (body any) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
+	err := b.guard(i.Type, func() error {
+		body = b.interactWith(ctx, i)
+		return nil
+	})
+	if err != nil && i.Type != "block_suggestion" {
+		b.aside("answer", func() { b.answer(ctx, i, refusalOf(err)) })
+	}
+	return body
+}
+
+func (b *Bot) interactWith(ctx context.Context, i interaction) any {
 	switch i.Type {
 	case "block_actions":
 		for _, a := range i.Actions {

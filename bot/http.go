@@ -61,8 +61,9 @@ func (b *Bot) signed(next func(http.ResponseWriter, *http.Request, []byte)) http
 		}
 		b.wg.Add(1)
 		defer b.wg.Done()
-		fail := func() { http.Error(w, "", http.StatusInternalServerError) }
-		b.guard(r.URL.Path, fail, func() { next(w, r, body) })
+		if err := b.guard(r.URL.Path, func() error { next(w, r, body); return nil }); err != nil {
+			http.Error(w, "", http.StatusInternalServerError)
+		}
 		b.acked(kinds[r.URL.Path], received)
 	})
 }

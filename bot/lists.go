@@ -63,7 +63,11 @@ func (b *Bot) lists(ctx context.Context, lang Lang, verb, rest string, p slashPa
 	b.aside("read a list", func() {
 		work, cancel := context.WithTimeout(context.WithoutCancel(ctx), listTimeout)
 		defer cancel()
-		text, err := b.readList(work, lang, w, actor)
+		var text string
+		err := b.guard("read a list", func() (err error) {
+			text, err = b.readList(work, lang, w, actor)
+			return err
+		})
 		select {
 		case now <- result{text, err}:
 		case <-late:

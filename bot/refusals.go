@@ -68,6 +68,7 @@ var refusals = map[workflow.Kind][languages]string{
 	workflow.NotTimed:      {"That request gave no membership that ends by itself, so there is nothing to extend: ask for the change anew, with `for`.", "该申请没有带期限的成员关系，无需延长：请用 `for` 重新申请。"},
 	workflow.NoForm:        {"Slack did not open the form: press the button again.", "Slack 未能打开表单：请再点一次按钮。"},
 	workflow.NotRecorded:   {"This could not be stored, so it is not recorded: try again in a moment, and tell an operator if it stays so.", "未能保存，申请没有登记：请稍后重试；如持续出现请联系运维人员。"},
+	workflow.Mishap:        {"Something went wrong inside the bot, and what became of this is not certain: look at `mine` before you try again, and tell an operator.", "机器人内部出错，结果尚不确定：请先用 `mine` 查看再决定是否重试，并告知运维人员。"},
 	workflow.Busy:          {"Too much is going on, so it is not recorded: try again in a moment.", "系统繁忙，未登记：请稍后重试。"},
 }
 

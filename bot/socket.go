@@ -113,7 +113,9 @@ func (r *receiver) handle(ctx context.Context, req socketmode.Request) {
 		defer func() { <-r.slots }()
 		work := context.WithoutCancel(ctx)
 		var body any
-		r.b.guard(req.Type, func() { body = nil }, func() { body = r.b.deliver(work, req.Type, req.Payload) })
+		if err := r.b.guard(req.Type, func() error { body = r.b.deliver(work, req.Type, req.Payload); return nil }); err != nil {
+			return // Slack shows the person that it failed
+		}
 		r.ack(work, req.EnvelopeID, body)
 		r.b.acked(req.Type, received)
 	})

@@ -70,6 +70,7 @@ const (
 	NotTimed      Kind = "not_timed" // the request gave no membership that ends by itself
 	NoForm        Kind = "no_form"   // the form could not be opened
 	NotRecorded   Kind = "not_recorded"
+	Mishap        Kind = "mishap" // the bot itself failed, and may have done what was asked
 	Busy          Kind = "busy"
 )
 

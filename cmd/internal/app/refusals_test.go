@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -109,11 +110,15 @@ func TestRefusals_EachKindIsGivenToAPerson(t *testing.T) {
 			w.DataArts.URL(), dataartsfake.ProjectID, dataartsfake.InstanceID))
 		w.edits("systems: [warehouse]", "systems: [warehouse, alone]")
 		slow := make(chan struct{}, 1)
-		w.startWith(app.Options{Now: clock.now, Step: func(string, workflow.Number) {
+		var broken atomic.Pointer[func(workflow.Number) bool]
+		w.startWith(app.Options{Now: clock.now, Step: func(_ string, n workflow.Number) {
 			select {
 			case <-slow:
 				time.Sleep(2600 * time.Millisecond) // longer than an acknowledgement may take
 			default:
+			}
+			if f := broken.Load(); f != nil && (*f)(n) && broken.CompareAndSwap(f, nil) {
+				panic("a bug")
 			}
 		}})
 		w.DataArts.AddIAMUser(dataartsfake.IAMUser{ID: strings.Repeat("b", 32), Name: "bob", DomainID: dataartsfake.DomainID})
@@ -178,6 +183,14 @@ func TestRefusals_EachKindIsGivenToAPerson(t *testing.T) {
 		w.Slack.SetUser(slackfake.User{ID: "U0BOB", Team: "T0HOME", Name: "bob", Locale: "en-US"})
 		clock.push(2 * time.Minute) // he reads English from now on
 		clicks(workflow.NoPlaceLeft, "U0BOB", "", bothCard, "approve", "already filled; it waits for somebody from another group")
+
+		// A panic ends what it happened in, and nothing else.
+		const mishap = "Something went wrong inside the bot, and what became of this is not certain: look at `mine`"
+		w.mayPanic = true
+		broken.Store(new(func(n workflow.Number) bool { return n > ended.Number }))
+		types(workflow.Mishap, slackfake.SlashInput{User: "U0REQ", Text: "invite 50007 to gpu-lab/1001"}, mishap)
+		broken.Store(new(func(n workflow.Number) bool { return n == r.Number }))
+		clicks(workflow.Mishap, "U0LEAD", "", card, "approve", mishap)
 
 		slow <- struct{}{}
 		types(workflow.Busy, slackfake.SlashInput{User: "U0REQ", Text: "invite 50007 to gpu-lab/1001"}, "Too much is going on, so it is not recorded: try again")
