@@ -30,8 +30,8 @@ type replica struct {
 	steps func(point string)
 }
 
-// virtualFleet runs a test in virtual time with n replicas whose clocks differ by minutes.
-func virtualFleet(t *testing.T, n int, f func(f *fleet)) {
+// virtualFleet runs a test in virtual time with n replicas whose clocks differ by minutes, and with a call_timeout, if given.
+func virtualFleet(t *testing.T, n int, f func(f *fleet), limit ...time.Duration) {
 	t.Helper()
 	gpu, studio := emulators(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -43,6 +43,9 @@ func virtualFleet(t *testing.T, n int, f func(f *fleet)) {
 				t: t, gpu: gpu, studio: studio, policy: shared.policy, desk: shared.desk, wire: shared.wire,
 				step: never, ahead: time.Duration(i) * 3 * time.Minute,
 			}, logger: fl.logger.With("replica", i), steps: func(string) {}}
+			if len(limit) > 0 {
+				r.limit = limit[0]
+			}
 			r.join(m, fmt.Sprint("replica-", i))
 			fl.replicas = append(fl.replicas, r)
 		}

@@ -53,6 +53,7 @@ type world struct {
 	mu    sync.Mutex
 	step  func(point string, n workflow.Number)
 	ahead time.Duration // how far the clock is wrong
+	limit time.Duration // call_timeout of the systems; the default where zero
 	dead  bool
 }
 
@@ -158,8 +159,8 @@ func (w *world) systems() []workflow.System {
 		w.t.Fatal(err)
 	}
 	systems := []workflow.System{
-		{Name: "gpu-lab", Kind: compshare.Kind, Provider: gpu, Actions: compshare.Actions()},
-		{Name: "warehouse", Kind: dataarts.Kind, Provider: studio, Actions: dataarts.Actions()},
+		{Name: "gpu-lab", Kind: compshare.Kind, Provider: gpu, Actions: compshare.Actions(), CallTimeout: w.limit},
+		{Name: "warehouse", Kind: dataarts.Kind, Provider: studio, Actions: dataarts.Actions(), CallTimeout: w.limit},
 	}
 	return slices.DeleteFunc(systems, func(s workflow.System) bool { return s.Name == w.gone })
 }
