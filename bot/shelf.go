@@ -100,6 +100,12 @@ func take[T any](ctx context.Context, b *Bot, s *shelf[T], key string, fresh, wa
 
 // fetch reads a list. A reading that fails leaves what there was.
 func fetch[T any](ctx context.Context, b *Bot, s *shelf[T], key string, done chan struct{}, read func(context.Context) (T, error)) {
+	defer func() { // also where the reading panics, so that the next one is not kept from it
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.underway, key)
+		close(done)
+	}()
 	ctx, cancel := context.WithTimeout(ctx, shelfRead)
 	defer cancel()
 	list, err := read(ctx)
@@ -114,8 +120,6 @@ func fetch[T any](ctx context.Context, b *Bot, s *shelf[T], key string, done cha
 		now.list, now.read = s.lists[key].list, s.lists[key].read
 	}
 	s.lists[key] = now
-	delete(s.underway, key)
-	close(done)
 }
 
 func (b *Bot) groupsOf(ctx context.Context, sys workflow.System) ([]workflow.Group, bool) {

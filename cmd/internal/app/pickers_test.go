@@ -260,7 +260,7 @@ func TestPickers_AnswerInTime(t *testing.T) {
 		return got, time.Since(began)
 	}
 	w.eventually("the members", func() bool { got, _ := ask(""); return len(got) == 1 && got[0].Value == dataartsfake.UserOwner })
-	w.DataArts.AddFault(dataartsfake.Fault{Route: "*", Count: -1, Kind: dataartsfake.Delay, Delay: 20 * time.Second})
+	w.DataArts.AddFault(dataartsfake.Fault{Route: "*", Count: -1, Kind: dataartsfake.Delay, Delay: 4 * time.Second})
 	defer w.DataArts.ClearFaults()
 	if got, took := ask(""); len(got) != 1 || took > time.Second {
 		t.Errorf("%v after %v, want what was read before, at once", got, took)
