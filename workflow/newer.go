@@ -20,17 +20,27 @@ func (e *Engine) olderClocks(ctx context.Context, r Request, now time.Time) ([]W
 		if err != nil {
 			return nil, fmt.Errorf("list time limits: %w", err)
 		}
-		for _, c := range page {
-			q.Before = c.Number
-			if c.Change.Key() != r.Change.Key() || c.Parent == 0 || c.Number == r.Child {
+		for _, o := range page { // the newest first
+			q.Before = o.Number
+			if o.Change.Key() != r.Change.Key() || !o.endsLimit() || o.Number == r.Child {
 				continue
 			}
-			w, err := e.outlive(ctx, c.Number, r, now)
+			end, rev, err := e.o.Store.Load(ctx, o.Number)
 			if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("load request %v: %w", o.Number, err)
 			}
-			if w != nil {
-				writes = append(writes, *w)
+			c, on := outlived(r, end, now)
+			if c.Verb != "" {
+				w, err := e.along(end, rev, c, now)
+				if err != nil {
+					return nil, err
+				}
+				if w != nil {
+					writes = append(writes, *w)
+				}
+			}
+			if on { // and so do those that it was laid over
+				return writes, nil
 			}
 		}
 		if len(page) < q.Limit {
@@ -39,35 +49,23 @@ func (e *Engine) olderClocks(ctx context.Context, r Request, now time.Time) ([]W
 	}
 }
 
-// outlive is the write that stops or puts off the end n of an older grant, if r is to outlive it.
-func (e *Engine) outlive(ctx context.Context, n Number, r Request, now time.Time) (*Write, error) {
-	end, rev, err := e.o.Store.Load(ctx, n)
-	if err != nil {
-		return nil, fmt.Errorf("load request %v: %w", n, err)
-	}
-	c, ok := outlived(r, end, now)
-	if !ok {
-		return nil, nil //nolint:nilnil // both go on
-	}
-	return e.along(end, rev, c, now)
+// endsLimit reports whether a request is the end of a time limit, and still to come.
+func (r Request) endsLimit() bool {
+	return r.Parent != 0 && len(r.Decisions) == 0 && (&step{r: r}).call() != nil
 }
 
-// outlived judges what becomes of the end of an older grant when request r has given the membership: it is stopped where
-// r gives for good, or where what it would end was gone before r gave it anew; it is put off where r found the membership
-// as it wanted it, and gives it for longer. Where r has changed, for a time, what the older one gave, both go on: r's own
-// end brings that back.
-func outlived(r, end Request, now time.Time) (Command, bool) {
-	call := (&step{r: end}).call()
-	if call == nil || len(end.Decisions) > 0 {
-		return Command{}, false
-	}
+// outlived judges what becomes of the end of an older grant when request r has given the membership. It is stopped where
+// r gives for good, or where what it would end was gone before r gave it anew; it goes on, but later, where r found the
+// membership as it wanted it, and gives it for longer. Where r was laid over what the older one gave, for a time, it just
+// goes on: r's own end brings that back.
+func outlived(r, end Request, now time.Time) (c Command, on bool) {
 	already := r.Result != nil && r.Result.Already
 	gone := false
 	switch before := r.Attempt; {
 	case end.Change.Action == DropRole:
 		given := without(end.Change.Roles, without(end.Change.Roles, r.Change.Roles))
 		if len(given) == 0 {
-			return Command{}, false
+			return Command{}, false // it is about other roles
 		}
 		gone = !already && before != nil && !slices.ContainsFunc(given, func(g RoleRef) bool { return slices.Contains(before.Before.Roles, g.ID) })
 	case !already && before != nil:
@@ -77,10 +75,41 @@ func outlived(r, end Request, now time.Time) (Command, bool) {
 	case r.Change.Limit == 0 || gone:
 		return Command{Verb: Fail, Via: "provider", Outcome: Outcome{Verdict: Refused, Fault: &Fault{
 			Class: ClassState, Text: "#" + r.Number.String() + " has given this membership anew since, so it is not ended by the time limit of #" + end.Parent.String(),
-		}}}, true
-	case already && until.After(call.Due):
+		}}}, false
+	case already && until.After((&step{r: end}).call().Due):
 		return Command{Verb: Postpone, Via: "provider", Until: until, Note: "given for longer by #" + r.Number.String()}, true
 	default:
-		return Command{}, false
+		return Command{}, true
 	}
+}
+
+// newerEnd is the end of a newer grant of the same membership that is still to come, and when it has passed; nought where
+// there is none. An older end never makes a newer one wait, so no two wait for each other.
+func (r *Runner) newerEnd(ctx context.Context, req Request) (time.Time, Number) {
+	q := Query{States: []State{Approved}, Limit: scanPage}
+	for {
+		page, err := r.o.Engine.List(ctx, q)
+		if err != nil {
+			return time.Time{}, 0
+		}
+		for _, o := range page {
+			q.Before = o.Number
+			if o.Number <= req.Number {
+				return time.Time{}, 0
+			}
+			if o.endsLimit() && o.Change.Key() == req.Change.Key() {
+				return later((&step{r: o}).call().Due, r.o.Engine.Now()).Add(time.Second), o.Number
+			}
+		}
+		if len(page) < q.Limit {
+			return time.Time{}, 0
+		}
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

@@ -69,7 +69,10 @@ func (r *Runner) start(ctx context.Context, log *slog.Logger, sys System, req Re
 	case m.Fit == Impossible:
 		return r.do(ctx, log, t, failed)
 	case req.drifted(m) && len(req.Decisions) == 0:
-		// A clock that was set for one grant never ends another.
+		// A clock that was set for one grant never ends another. Where that one ends too, what it was laid over comes back.
+		if until, newer := r.newerEnd(ctx, req); newer != 0 {
+			return r.do(ctx, log, t, Command{Verb: Postpone, Via: "provider", Until: until, Note: "waits for #" + newer.String()})
+		}
 		failed.Outcome.Fault = &Fault{Class: ClassState, Text: "the membership has changed since #" + req.Parent.String() + " gave it, so nothing was done"}
 		return r.do(ctx, log, t, failed)
 	case req.drifted(m):
