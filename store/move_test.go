@@ -142,3 +142,30 @@ func TestMove_WhileSomebodyWrites(t *testing.T) {
 		t.Errorf("run again: %v", err)
 	}
 }
+
+// TestMove_TwoAtOnce: of two moves into one place the one that began first is told, and the other one's copy is whole.
+func TestMove_TwoAtOnce(t *testing.T) {
+	var source, target storetest.Memory
+	filled(t, &source, 400)
+	from, _ := source.Open()
+	to, _ := target.Open()
+	second := false
+	_, err := store.Move(t.Context(), from, to, func(int) {
+		if !second {
+			second = true
+			if _, err := store.Move(t.Context(), from, to, silent); err != nil {
+				t.Errorf("the second: %v", err)
+			}
+		}
+	})
+	if err == nil || !strings.Contains(err.Error(), "somebody else is moving a database to the same place") {
+		t.Errorf("the first: %v", err)
+	}
+	s, err := store.Open(t.Context(), to, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CheckIndexes(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
