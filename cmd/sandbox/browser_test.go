@@ -213,6 +213,22 @@ func (b *browser) types(text string) {
 	b.do(chromedp.Focus(box), chromedp.SendKeys(box, text+kb.Enter))
 }
 
+// picks types into a field that searches, and chooses with the keys what is listed.
+func (b *browser) picks(block, typed, listed string) {
+	b.t.Helper()
+	field := "#modal [data-block=" + block + "] input"
+	b.eventually("the focus in "+field, fmt.Sprintf(`(() => { const n = document.querySelector(%q); n?.focus(); return document.activeElement === n })()`, field))
+	b.do(chromedp.KeyEvent(typed)) // to whatever has the focus: the app may draw the form anew meanwhile
+	b.sees("#modal [data-block="+block+"] [role=option]", listed)
+	b.shot("options-" + block)
+	b.eventually(listed+" is walked to", fmt.Sprintf(`(() => {
+		const n = document.querySelector(%q);
+		if (document.getElementById(n.getAttribute("aria-activedescendant"))?.textContent.includes(%q)) return true;
+		n.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown", bubbles: true, cancelable: true }));
+		return false })()`, field, listed))
+	b.do(chromedp.KeyEvent(kb.Enter))
+}
+
 // enter puts a value into a field, as typing or choosing it does.
 func (b *browser) enter(selector, value string) {
 	b.t.Helper()

@@ -182,7 +182,7 @@ func TestPage_MenuOfSeveral(t *testing.T) {
 	}
 	resp.Body.Close()
 	b.sees("#modal .chip", "张三")
-	b.click("#modal .chip:first-child")
+	b.click("#modal .chips :first-child")
 	b.eventually("one is left", `document.querySelectorAll("#modal .chip").length === 1`)
 	b.shot("chips")
 	b.click("#modal button[type=submit]")
@@ -222,7 +222,7 @@ func TestPage_Looks(t *testing.T) {
 		b.click("[data-example='the form']")
 		b.sees("#modal", map[string]string{"en": "System", "zh": "系统"}[language])
 		fits("form-" + language)
-		b.click("#modal footer button")
+		b.click("#modal footer button:first-child")
 		b.eventually("the form closes", `!document.getElementById("modal").open`)
 		b.click("#language")
 	}

@@ -52,7 +52,7 @@ func TestWords_Complete(t *testing.T) {
 	}
 	asked := map[string]bool{}
 	ask := regexp.MustCompile(`(?:\bt|\bboth|cardOf)\(\s*(?:[\w.]+(?: === \d+)? \? )?"([\w.-]+)"(?: : "([\w.-]+)")?|data-t(?:-\w+)?="([\w.-]+)"|"((?:key|bot|grammar|calls|held|say|help|mishaps|console)\.[\w.-]+)"`)
-	families := []string{"push.", "role.", "state.", "mishap.", "held.team", "held.workspace", "toast.", "held.joins.label", "held.declines.label"}
+	families := []string{"push.", "role.", "state.", "mishap.", "held.team", "held.workspace", "toast.", "held.joins.label", "held.declines.label", "calls.changes", "calls.reads"}
 	err := fs.WalkDir(pageFiles, "page", func(path string, _ fs.DirEntry, err error) error {
 		raw, _ := fs.ReadFile(pageFiles, path)
 		if path == "page/words.js" {

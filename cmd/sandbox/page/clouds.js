@@ -7,6 +7,8 @@ import { t } from "./lang.js";
 import { store, viewer } from "./store.js";
 import { clock } from "./times.js";
 
+const counted = (key, n) => (n === 1 ? t(key) : t(key + "s", n));
+
 /** drawClouds draws the column on the right. */
 export function drawClouds() {
   const p = store.picture;
@@ -17,7 +19,7 @@ export function drawClouds() {
   keyed($("held"), held, (g) => g.vendor ?? g.kind + g.id, (g) => (g.vendor ? h("h3", { class: "cloud" }, g.vendor) : group(g)));
   const runs = folded(p.calls);
   const made = p.calls.filter((c) => c.mutating).length;
-  $("calls-count").textContent = p.calls.length ? t(made === 1 ? "calls.one" : "calls.count", made, p.calls.length - made) : "";
+  $("calls-count").textContent = p.calls.length ? counted("calls.change", made) + " · " + counted("calls.read", p.calls.length - made) : "";
   const node = $("calls");
   const atEnd = node.scrollHeight - node.scrollTop - node.clientHeight < 60;
   keyed(node, runs, (r) => r.key, run, p.as);
@@ -97,6 +99,6 @@ function run(r) {
   }
   const bad = r.calls.some((c) => c.failed);
   return h("details", { class: "call reads" + (bad ? " bad" : "") },
-    h("summary", {}, r.calls.length === 1 ? t("calls.read") : t("calls.reads", r.calls.length), h("span", { class: "vendor" }, r.cloud), time),
+    h("summary", {}, counted("calls.read", r.calls.length), h("span", { class: "vendor" }, r.cloud), time),
     h("ul", {}, r.calls.map((c) => h("li", {}, c.name, " ", h("span", { class: "answer" }, answer(c))))));
 }

@@ -3,6 +3,7 @@
 
 import { h } from "./dom.js";
 import { t } from "./lang.js";
+import { several, suggested, words } from "./search.js";
 
 const one = {
   static_select: "selected_option", external_select: "selected_option", radio_buttons: "selected_option",
@@ -19,7 +20,6 @@ const typed = { plain_text_input: "text", email_text_input: "email", url_text_in
 export const isInput = (e) => Boolean(one[e?.type] || many[e?.type] || typed[e?.type]);
 
 const optionsOf = (e) => [...(e.options ?? []), ...(e.option_groups ?? []).flatMap((g) => g.options)];
-const words = (o) => (typeof o?.text === "string" ? o.text : o?.text?.text ?? "");
 
 /** input makes the control of an element; place.draft(block, action) is what stood in it before. */
 export function input(e, b, place, label, id, hints, wrong) {
@@ -99,64 +99,4 @@ function boxes(e, b, held, put, label) {
     }), h("span", {}, words(o), o.description && h("small", {}, words({ text: o.description })))));
   }
   return group;
-}
-
-let lists = 0;
-
-/**
- * search asks the app for options while one types, as Slack does, and calls back with the one that was typed out or
- * chosen from the list, or with null.
- */
-function search(e, b, ready, place, begin, take) {
-  const id = "list" + ++lists;
-  const list = h("datalist", { id });
-  const draft = b.block_id + "/" + e.action_id;
-  const least = e.min_query_length ?? 3;
-  let found = [], timer = 0;
-  const hit = () => found.find((o) => words(o) === node.value) ?? null;
-  const ask = async (value) => {
-    const answer = await place.suggest(e, b, value);
-    found = answer.payload?.options ?? (answer.payload?.option_groups ?? []).flatMap((g) => g.options);
-    list.replaceChildren(...found.map((o) => h("option", { value: words(o) })));
-    // Who has typed an option out need not choose it from the list as well.
-    if (value === node.value && hit()) take(hit(), node);
-  };
-  const node = h("input", {
-    ...ready, type: "text", list: id, role: "combobox", placeholder: e.placeholder?.text ?? t("search"), value: begin || place.searched?.get(draft) || "",
-    onfocus: () => { if (least === 0) ask(node.value); },
-    oninput: () => {
-      place.searched?.set(draft, node.value);
-      take(hit(), node);
-      clearTimeout(timer);
-      if (!hit() && node.value.length >= least) timer = setTimeout(() => ask(node.value), 150);
-    },
-  });
-  if (node.value && !begin) ask(node.value); // it was being searched for when the view was drawn anew
-  return [node, list];
-}
-
-/** suggested is a menu of one whose options the app tells. */
-function suggested(e, b, held, ready, put, place) {
-  const parts = search(e, b, ready, place, words(held.selected_option), (o) => put({ selected_option: o }, o?.value));
-  return h("div", { class: "b-suggest" }, parts);
-}
-
-/** several is a menu of several whose options the app tells: what is chosen stands before the search. */
-function several(e, b, held, ready, put, place) {
-  let chosen = held.selected_options ?? [];
-  const set = (options) => {
-    chosen = options;
-    chips.replaceChildren(...chosen.map(chip));
-    put({ selected_options: chosen }, chosen.map((o) => o.value));
-  };
-  const chip = (o) => h("button", { type: "button", class: "chip", "aria-label": t("chosen.remove", words(o)), onclick: () => set(chosen.filter((x) => x !== o)) }, words(o), " ✕");
-  const chips = h("span", { class: "chips" }, chosen.map(chip));
-  const parts = search(e, b, ready, place, "", (o, node) => {
-    if (!o) return;
-    node.value = "";
-    place.searched?.delete(b.block_id + "/" + e.action_id);
-    if (!chosen.some((x) => x.value === o.value) && chosen.length < (e.max_selected_items ?? Infinity)) set([...chosen, o]);
-  });
-  parts[0].addEventListener("keydown", (ev) => { if (ev.key === "Backspace" && !parts[0].value && chosen.length) set(chosen.slice(0, -1)); });
-  return h("div", { class: "b-suggest" }, chips, parts);
 }

@@ -64,6 +64,7 @@ function form(view, lacking = {}) {
     names: names(),
     errors: { ...view.errors, ...lacking },
     searched,
+    again: () => { shown = ""; drawModal(); },
     draft: (block, action) => drafts.get(key(view.id, block, action)) ?? view.state?.[block]?.[action],
     keep: (block, action, value) => drafts.set(key(view.id, block, action), value),
     act: (e, b, value) => api.click({ as: store.as, view_id: view.id, action_id: e.action_id, block_id: b.block_id, value, values: valuesOf(view) }),

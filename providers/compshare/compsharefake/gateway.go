@@ -21,7 +21,7 @@ type Call struct {
 	Mutating bool `json:"mutating"`
 	// Applied is a call that changed something.
 	Applied bool `json:"applied"`
-	// RetCode is what the API itself answered; a fault may have kept it from the client.
+	// RetCode is what the API itself answered, or a fault in its place; another fault may have kept it from the client.
 	RetCode   int    `json:"ret_code"`
 	RequestID string `json:"request_id"`
 	// Fault is what struck the call, if anything did.
@@ -119,6 +119,9 @@ func (s *Server) receive(p params) (*Call, *Fault) {
 	f := s.takeFault(action)
 	if f != nil {
 		call.Fault = f.Kind
+		if f.Kind == RetCode && !f.After {
+			call.RetCode = f.RetCode
+		}
 	}
 	return call, f
 }
