@@ -143,6 +143,19 @@ func (b *Bot) click(ctx context.Context, i interaction, a blockAction) {
 		b.o.Logger.Error("a click could not be carried out", "user", i.User.ID, "action", a.ActionID, "error", err)
 	}
 	b.aside("answer", func() { b.answer(ctx, i, ref) })
+	if ref.Kind == workflow.WrongState && verb != workflow.Withdraw {
+		b.aside("reshow", func() { b.reshow(ctx, n) })
+	}
+}
+
+// reshow has a card shown as it is now, on which somebody has found a button that no longer works.
+func (b *Bot) reshow(ctx context.Context, n workflow.Number) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), postTimeout)
+	defer cancel()
+	_, err := b.o.Engine.Do(ctx, n, workflow.Command{Verb: workflow.Reshow, Via: "slack"})
+	if _, owed := errors.AsType[*workflow.Refusal](err); err != nil && !owed {
+		b.o.Logger.Warn("a card could not be shown again", "request", uint64(n), "error", err)
+	}
 }
 
 func (b *Bot) decide(ctx context.Context, i interaction, a blockAction, verb workflow.Verb) error {

@@ -422,3 +422,13 @@ func giveUp(s *step) *Refusal {
 	s.note(string(e.Kind) + " " + string(e.About) + ": " + s.c.Note)
 	return nil
 }
+
+// reshow owes the card once more: an edit of it may have been given up.
+func reshow(s *step) *Refusal {
+	owed := slices.ContainsFunc(s.r.Effects, func(e Effect) bool { return e.Kind == CardEffect })
+	if s.r.Card.TS == "" || owed {
+		return Refuse(WrongState, string(s.r.State))
+	}
+	s.owe(CardEffect, s.now)
+	return nil
+}

@@ -43,6 +43,7 @@ const (
 	Shown    Verb = "shown"   // the card shows the request
 	Told     Verb = "told"    // a message was delivered
 	GiveUp   Verb = "give_up" // a message cannot be delivered
+	Reshow   Verb = "reshow"  // somebody has seen the card show what is no longer so
 
 	// EndsSoon is no command: it marks the message that a timed membership ends soon.
 	EndsSoon Verb = "ends_soon"
@@ -52,7 +53,7 @@ const (
 func Verbs() []Verb {
 	return []Verb{
 		Submit, Approve, Deny, Withdraw, Retry, LookAgain, MarkDone, MarkNot, Claim, Undo,
-		Planned, Drifted, Again, Postpone, Fade, Expire, Remind, Begin, Succeed, Fail, Lose, Ask, PutOff, Shown, Told, GiveUp,
+		Planned, Drifted, Again, Postpone, Fade, Expire, Remind, Begin, Succeed, Fail, Lose, Ask, PutOff, Shown, Told, GiveUp, Reshow,
 	}
 }
 
@@ -112,6 +113,7 @@ var transitions = []edge{
 	{Shown, stored, stored, bot, shown},
 	{Told, stored, stored, bot, told},
 	{GiveUp, stored, stored, bot, giveUp},
+	{Reshow, stored, stored, bot, reshow},
 }
 
 func edgeFor(s State, v Verb) (edge, bool) {

@@ -30,7 +30,7 @@ var (
 )
 
 // bookkeeping are the verbs that never change a state, and are fine in all.
-var bookkeeping = []workflow.Verb{workflow.PutOff, workflow.Shown, workflow.Told, workflow.GiveUp, workflow.Fade}
+var bookkeeping = []workflow.Verb{workflow.PutOff, workflow.Shown, workflow.Told, workflow.GiveUp, workflow.Fade, workflow.Reshow}
 
 // byPeople are the verbs that a person does.
 var byPeople = []workflow.Verb{
@@ -161,6 +161,9 @@ func TestApply_TableOfStatesAndVerbs(t *testing.T) {
 				want, allowed := s.to[v]
 				if slices.Contains(bookkeeping, v) {
 					want, allowed = s.r.State, v == workflow.Shown || c.Effect != 0
+					if v == workflow.Reshow {
+						allowed = s.r.Card.TS != "" && len(effects(s.r, workflow.CardEffect)) == 0
+					}
 				}
 				if !allowed {
 					refused(t, tr, err, s.r)

@@ -197,3 +197,22 @@ func TestCard_SaysWhoIsMissingAndWhy(t *testing.T) {
 		t.Errorf("the card reads\n%s\nwant %s", slackfake.Text(card), want)
 	}
 }
+
+// A card whose edit Slack did not take is put right by the first click on what no longer works.
+func TestCard_StaleClickRepairsIt(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+		w.eventually("nothing to show", func() bool { return w.request(r.Number).Card.Seq == w.request(r.Number).Seq })
+		w.Slack.Fault(slackfake.Fault{Method: "chat.update", Kind: slackfake.ErrorCode, Code: "edit_window_closed", Count: -1})
+		w.types("U0REQ", "withdraw "+r.Number.String())
+		w.eventually("the edit is given up", func() bool { return len(w.request(r.Number).Effects) == 0 })
+		w.Slack.ClearFaults()
+		if m, _ := w.card(r.Number); !slices.Contains(actionIDs(m), "approve") {
+			t.Fatal("the card has lost its buttons, so this test shows nothing")
+		}
+		w.refused(slackfake.ClickInput{User: "U0LEAD", Channel: card.Channel, TS: card.TS, ActionID: "approve"}, r.Number, "no longer")
+		_, card = w.becomes(r.Number, workflow.Withdrawn)
+		wantDecided(t, card)
+	})
+}
