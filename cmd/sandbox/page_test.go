@@ -227,3 +227,23 @@ func TestPage_Looks(t *testing.T) {
 		b.click("#language")
 	}
 }
+
+// TestPage_Withdraw takes a request back with the button on the requester's private message, in their language.
+func TestPage_Withdraw(t *testing.T) {
+	s, _ := newServed(t, "")
+	b := newBrowser(t, s.url, 1280, 800)
+	b.click("[data-person=U0ALICE]")
+	b.click("[data-channel=C0GENERAL]")
+	b.types("invite 50002 to gpu-lab/1001 because 不需要了")
+	b.click("#log .private [data-action=withdraw]")
+	b.sees("#confirm[open]", "撤回申请")
+	b.shot("asked")
+	b.do(chromedp.KeyEvent(kb.Enter))
+	b.click("[data-channel=C0APPROVALS]")
+	b.sees("#log .message", "withdrawn")
+	b.gone("#log [data-action=approve]")
+	b.shot("withdrawn")
+	b.click("[data-channel=C0GENERAL]")
+	b.gone("#log .private [data-action=withdraw]")
+	b.shot("private")
+}
