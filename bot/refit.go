@@ -11,8 +11,9 @@ import (
 	"countersign/workflow"
 )
 
-// choices are what the form's other inputs depend on, as its private_metadata keeps them: with it a new choice is told
-// from an old one. What comes back from there only ever empties inputs.
+// choices are what the form's other inputs depend on, as its private_metadata keeps them: by it a new choice is told from
+// an old one, and a picker knows them where Slack does not say what stands in the form. What comes back from there is
+// judged as what is typed.
 func (f filled) choices() string {
 	text, err := json.Marshal([]string{f.system, f.group, f.action})
 	if err != nil || len(text) > maxMetadata { // longer than anything that can be chosen
@@ -27,6 +28,15 @@ func choicesOf(metadata string) filled {
 		return filled{}
 	}
 	return filled{system: c[0], group: c[1], action: c[2]}
+}
+
+// chosen is what stands in the form, with the choices that it was last shown with where it does not say.
+func chosen(v view) filled {
+	f := values(v)
+	if shown := choicesOf(v.PrivateMetadata); f.system == "" {
+		f.system, f.group, f.action = shown.system, firstOf(f.group, shown.group), firstOf(f.action, shown.action)
+	}
+	return f
 }
 
 // refit shows the form anew after a choice that others depend on, with what still fits

@@ -37,7 +37,7 @@ func (b *Bot) suggest(ctx context.Context, i interaction) any {
 	a := b.actor(ctx, i.person(), false)
 	if i.View != nil && i.View.CallbackID == requestForm && utf8.RuneCountInString(typed) <= maxOption && clean(i.Value) == nil &&
 		b.o.Engine.Policy().Vet(a) == nil {
-		options = picks(b.choices(ctx, i.ActionID, values(*i.View), a), typed, i.ActionID != inWho || !strings.HasPrefix(typed, "@"))
+		options = picks(b.choices(ctx, i.ActionID, chosen(*i.View), a), typed, i.ActionID != inWho || !strings.HasPrefix(typed, "@"))
 	}
 	return map[string]any{"options": options}
 }

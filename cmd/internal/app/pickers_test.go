@@ -117,6 +117,10 @@ func TestPickers_OfferWhatThereIs(t *testing.T) {
 		offers("who", "50009", "50009")
 		w.chooses("U0REQ", "action", "cancel")
 		offers("who", "", "赵磊 · 50004")
+		stateless := slackfake.SuggestInput{User: "U0REQ", ViewID: v.ID, ActionID: "who", Patch: map[string]any{"view": map[string]any{"state": nil}}}
+		if got := w.suggests(stateless); len(got) != 1 || got[0].Value != "50004" {
+			t.Errorf("without the form's state: offered %v, want 50004", got)
+		}
 		w.chooses("U0REQ", "action", "rename")
 		offers("who", "bob", "bob", "陈静 · Bob Li (bob) · 50003")
 
