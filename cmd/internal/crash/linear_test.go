@@ -16,6 +16,8 @@ import (
 
 	"countersign/store"
 	"countersign/store/bolt"
+	"countersign/store/postgres"
+	"countersign/store/postgres/pgtest"
 	"countersign/workflow"
 )
 
@@ -161,26 +163,13 @@ func full(who string) workflow.Actor {
 	return workflow.Actor{Person: workflow.Person{User: who, Team: "T0HOME"}, Standing: workflow.FullMember}
 }
 
-// engines returns two engines on one store, as of two replicas that know nothing of each other.
-func engines(t *testing.T, wrap func(workflow.Store) workflow.Store) []*workflow.Engine {
+// engines returns an engine for each store, as of replicas that know nothing of each other.
+func engines(t *testing.T, stores ...workflow.Store) []*workflow.Engine {
 	t.Helper()
-	kv, err := bolt.Open(t.Context(), filepath.Join(t.TempDir(), "c.db"), bolt.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.Open(t.Context(), kv, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	var es []*workflow.Engine
-	for range 2 {
+	for _, s := range stores {
 		e, err := workflow.NewEngine(workflow.EngineOptions{
-			Store: wrap(s), Now: func() time.Time { return time.Now().UTC() },
+			Store: s, Now: func() time.Time { return time.Now().UTC() },
 			Systems: []workflow.System{{Name: "gpu-lab", Provider: provider{}, Actions: []workflow.Action{workflow.Invite}}},
 			Policy: workflow.Policy{Teams: []string{"T0HOME"}, Rules: []workflow.Rule{{
 				Name: "two of three", Requesters: []string{"*"}, Channel: "C0APPROVALS",
@@ -193,6 +182,30 @@ func engines(t *testing.T, wrap func(workflow.Store) workflow.Store) []*workflow
 		es = append(es, e)
 	}
 	return es
+}
+
+// newStore opens a store over an engine until the test ends.
+func newStore(t *testing.T, kv store.KV, err error) *store.Store {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(t.Context(), kv, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func newFile(t *testing.T) *store.Store {
+	t.Helper()
+	kv, err := bolt.Open(t.Context(), filepath.Join(t.TempDir(), "c.db"), bolt.Options{})
+	return newStore(t, kv, err)
 }
 
 // historyOf lets people click on requests at the same time, and records what each was told and when.
@@ -263,8 +276,24 @@ func do(ctx context.Context, e *workflow.Engine, in click) told {
 }
 
 func TestClicks_AreLinearizable(t *testing.T) {
-	es := engines(t, func(s workflow.Store) workflow.Store { return flaky{s} })
-	ops := historyOf(t, es, 300, 8)
+	s := newFile(t)
+	linearizable(t, engines(t, flaky{s}, flaky{s}))
+}
+
+// TestClicks_AreLinearizableAmongReplicas: three stores, of as many processes, over one database.
+func TestClicks_AreLinearizableAmongReplicas(t *testing.T) {
+	dsn := pgtest.New(t).DSN(t)
+	var stores []workflow.Store
+	for range 3 {
+		kv, err := postgres.Open(t.Context(), dsn, postgres.Options{})
+		stores = append(stores, flaky{newStore(t, kv, err)})
+	}
+	linearizable(t, engines(t, stores...))
+}
+
+func linearizable(t *testing.T, es []*workflow.Engine) {
+	t.Helper()
+	ops := historyOf(t, es, 300, 9)
 	unclear, counted := 0, 0
 	for _, op := range ops {
 		switch out := op.Output.(told); {
@@ -287,7 +316,8 @@ func TestClicks_AreLinearizable(t *testing.T) {
 
 // TestClicks_DoubleDecisionIsFound is the control: where a store forgets to compare revisions, the check must see it.
 func TestClicks_DoubleDecisionIsFound(t *testing.T) {
-	es := engines(t, func(s workflow.Store) workflow.Store { return careless{s} })
+	s := newFile(t)
+	es := engines(t, careless{s}, careless{s})
 	begun := time.Now()
 	ops := historyOf(t, es, 300, 8)
 	result := porcupine.CheckOperationsTimeout(model.ToModel(), ops, time.Minute)
