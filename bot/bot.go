@@ -80,6 +80,9 @@ type Bot struct {
 	known   atomic.Pointer[[]Person]
 	ready   atomic.Bool
 	wg      sync.WaitGroup // deliveries being handled
+	// What the bot does by itself lives until it stops.
+	life context.Context
+	end  context.CancelFunc
 }
 
 // New returns a bot that has contacted nobody yet.
@@ -103,6 +106,7 @@ func New(o Options) (*Bot, error) {
 		client: slack.New(o.BotToken, slack.OptionHTTPClient(client), slack.OptionAPIURL(o.APIURL),
 			slack.OptionAppLevelToken(o.AppToken)),
 	}
+	b.life, b.end = context.WithCancel(context.Background())
 	b.SetPeople(o.People)
 	return b, nil
 }

@@ -108,9 +108,14 @@ func (b *Bot) refreshHomes(after time.Duration) {
 		h.due = time.Time{}
 		people := slices.Clone(h.people)
 		h.mu.Unlock()
-		for _, home := range people {
-			b.showHome(context.Background(), home)
+		if b.life.Err() != nil {
+			return
 		}
+		b.aside("homes", func() {
+			for _, home := range people {
+				b.showHome(b.life, home)
+			}
+		})
 	})
 }
 

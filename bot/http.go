@@ -142,6 +142,7 @@ func (b *Bot) Opened() { b.ready.Store(true) }
 // Close says that nothing more is taken, and waits until what was taken is handled, or ctx ends.
 func (b *Bot) Close(ctx context.Context) {
 	b.ready.Store(false)
+	b.end()
 	done := make(chan struct{})
 	go func() { b.wg.Wait(); close(done) }()
 	select {

@@ -39,6 +39,7 @@ func (b *Bot) RunSocket(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			b.ready.Store(false)
+			b.end()
 			b.wg.Wait()
 			time.Sleep(ackFlush)
 			return nil
