@@ -110,6 +110,9 @@ func report(io streams, c command, err error) int {
 	if _, ok := errors.AsType[*app.ConfigError](err); ok {
 		return exitUsage
 	}
+	if _, ok := errors.AsType[*app.QuestionError](err); ok {
+		return exitUsage
+	}
 	return exitFailed
 }
 

@@ -16,6 +16,9 @@ import (
 	"countersign/store"
 )
 
+// QuestionError says that what was asked makes no sense: a value on the command line is wrong.
+type QuestionError struct{ error }
+
 // Client asks for what Control answers: of the running process, or, where none runs, of the database itself.
 type Client struct {
 	http http.Client
@@ -107,7 +110,11 @@ func (c *Client) do(ctx context.Context, method, path string) (*http.Response, e
 	}
 	defer func() { _ = resp.Body.Close() }()
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
-	return nil, errors.New(strings.TrimSpace(string(text)))
+	err = errors.New(strings.TrimSpace(string(text)))
+	if resp.StatusCode == http.StatusBadRequest {
+		return nil, &QuestionError{err}
+	}
+	return nil, err
 }
 
 // JSON asks for a path and decodes the answer into v.
