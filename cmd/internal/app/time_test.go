@@ -324,6 +324,24 @@ func TestTime_ClaimFades(t *testing.T) {
 	})
 }
 
+// A Home that is due when the bot stops is not shown any more.
+func TestTime_NoHomeAfterTheStop(t *testing.T) {
+	t.Parallel()
+	inBothModesAt(t, rig.Options{Policy: timePolicy}, func(t *testing.T, w *world, _ *pushed) {
+		if _, err := w.Slack.OpenHome(t.Context(), "U0LEAD"); err != nil {
+			t.Fatal(err)
+		}
+		w.eventually("a Home", func() bool { _, ok := w.Slack.Home("U0LEAD"); return ok })
+		w.types("U0REQ", "invite 50002 to gpu-lab/1001")
+		w.stop()
+		shown := len(w.Slack.Calls("views.publish"))
+		time.Sleep(time.Second)
+		if n := len(w.Slack.Calls("views.publish")); n != shown {
+			t.Errorf("%d Homes were shown after the stop", n-shown)
+		}
+	})
+}
+
 // A clock that was set for one grant never ends a newer one.
 func TestTime_OlderClockLeavesANewerGrant(t *testing.T) {
 	t.Parallel()
