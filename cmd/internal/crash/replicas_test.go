@@ -1,7 +1,6 @@
 package crash_test
 
 import (
-	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -175,20 +174,12 @@ func until(t *testing.T, what string, cond func() bool) {
 	}
 }
 
-var withReplicas = flag.Bool("replicas", false, "run the replicas on PostgreSQL as well: some five minutes")
-
-// wantReplicas leaves out what .ci/run has no time for.
-func wantReplicas(t *testing.T) {
-	t.Helper()
-	if !*withReplicas {
-		t.Skip("it takes minutes: run it with -replicas")
-	}
-}
-
 // TestReplicas_Chaos: three replicas under load, while one after the other is killed, made to stand still, and cut off
 // from the database, and the database itself is restarted. What was acknowledged is there, and was applied once.
 func TestReplicas_Chaos(t *testing.T) {
-	wantReplicas(t)
+	if testing.Short() {
+		t.Skip("it takes a minute and a half")
+	}
 	server := pgtest.New(t)
 	rs := newReplicas(t, server.DSN(t), 3)
 	for i := range rs.procs {
@@ -252,7 +243,9 @@ func TestReplicas_Chaos(t *testing.T) {
 
 // TestReplicas_Failover: the primary is killed under three replicas and its synchronous standby promoted.
 func TestReplicas_Failover(t *testing.T) {
-	wantReplicas(t)
+	if testing.Short() {
+		t.Skip("it takes a minute and a half")
+	}
 	primary := pgtest.New(t)
 	dsn := primary.DSN(t)
 	standby := primary.Standby("standby")
