@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"countersign/providers/compshare/compsharefake"
 	"countersign/workflow"
 )
 
@@ -106,5 +107,36 @@ func TestLease_ACardIsLeftToWhoeverIsAboutIt(t *testing.T) {
 		close(wake)
 		f.passes(2 * time.Minute)
 		f.once(n, "50002", 1, workflow.Done)
+	})
+}
+
+// TestLease_ChangedBetweenReadAndBegin: what another replica may have done to a membership between the read and the begin
+// is seen before the call: it is signed anew, and nothing is called on what was read before.
+func TestLease_ChangedBetweenReadAndBegin(t *testing.T) {
+	virtualFleet(t, 2, func(f *fleet) {
+		a := f.replicas[0]
+		d := invite(50004) // invited
+		d.Action, d.As, d.HasAs = workflow.Rename, "new", true
+		n := a.asks(d)
+		f.passes(5 * time.Second)
+		changed := false
+		for _, r := range f.replicas {
+			r.steps = func(point string) {
+				if point == "before_begin" && !changed {
+					changed = true
+					f.gpu.SetRelation(compsharefake.Relation{Team: 1001, Company: 50004, Status: compsharefake.Joined, Remark: "other"})
+				}
+			}
+		}
+		a.approves(n)
+		f.passes(time.Minute)
+		if r := a.load(n); r.State != workflow.Pending || len(r.Decisions) != 0 || len(f.gpu.Mutations()) != 0 {
+			t.Errorf("it is %s with the decisions %v after the calls %v", r.State, r.Decisions, f.gpu.Mutations())
+		}
+		a.approves(n)
+		f.passes(time.Minute)
+		if r := a.load(n); r.State != workflow.Done || len(f.gpu.Mutations()) != 1 {
+			t.Errorf("signed anew it is %s after %d calls", r.State, len(f.gpu.Mutations()))
+		}
 	})
 }
