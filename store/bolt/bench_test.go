@@ -25,7 +25,7 @@ import (
 func BenchmarkCommit(b *testing.B) {
 	for _, callers := range []int{1, 8, 64} {
 		b.Run(fmt.Sprint("callers=", callers), func(b *testing.B) {
-			const turns = 10
+			const turns = 40
 			dir := b.TempDir()
 			s := openStore(b, filepath.Join(dir, "c.db"))
 			raw := newRawDisk(b, dir)
@@ -113,7 +113,7 @@ func newRawDisk(b *testing.B, dir string) *rawDisk {
 }
 
 func (r *rawDisk) measure(b *testing.B) {
-	const bytesOfOne, rounds = 2048, 200
+	const bytesOfOne, rounds = 2048, 50
 	block := make([]byte, bytesOfOne)
 	begun := time.Now()
 	for range rounds {

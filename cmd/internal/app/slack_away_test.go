@@ -42,6 +42,21 @@ func TestSlackAway_NoHotLoop(t *testing.T) {
 	}
 }
 
+// TestSlackAway_NoPing: a connection that is only seemingly alive is given up and opened anew.
+func TestSlackAway_NoPing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("Slack must be silent for half a minute")
+	}
+	t.Parallel()
+	w := newWorld(t, rig.Options{})
+	before := len(w.Slack.Connects())
+	w.Slack.StopPings(true)
+	w.within(50*time.Second, "connected anew", func() bool { return len(w.Slack.Connects()) > before })
+	w.Slack.StopPings(false)
+	w.eventually("ready", w.ready)
+	w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+}
+
 func TestSlackAway_FatalTokenEndsWithTheMend(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ kind, code string }{{"bot", "token_revoked"}, {"app", "invalid_auth"}, {"app", "token_expired"}} {
