@@ -41,11 +41,12 @@ type Runner struct {
 	work   context.Context // ends when what is under way is cut off
 	closed bool            // no lane is started any more
 	lanes  map[string]*lane
-	known  map[task]bool  // waiting or under way; true if a commit has named it since
-	tried  map[task]bool  // posted at least once by this process, with no recorded end
-	loud   map[Number]int // calls made by this process that the vendor may still be applying
-	next   time.Time      // when the earliest effect that is not yet due falls due
-	seen   map[Number]glimpse
+	known  map[task]bool        // waiting or under way; true if a commit has named it since
+	tried  map[task]bool        // posted at least once by this process, with no recorded end
+	loud   map[Number]int       // calls made by this process that the vendor may still be applying
+	seen   map[Number]time.Time // requests all of whose due effects are known, with the due time that the store's index had
+	alarms alarms               // when effects fall due that are not, within scanEvery
+	look   time.Time            // when the store is to be looked through for what was left undone; zero: at the next full scan
 
 	holds     map[task]Lease    // what is carried out now, where there are leases
 	sightings map[task]sighting // leases of other replicas
@@ -63,13 +64,6 @@ type task struct {
 	effect uint64
 }
 
-// glimpse is what was last seen of a request all of whose due effects are known: it need not be read again before one of
-// them ends or another falls due.
-type glimpse struct {
-	due  time.Time // as the store's index has it
-	next time.Time // when another effect falls due, if one does
-}
-
 // lane is a queue whose tasks run one after the other.
 type lane struct {
 	tasks []task
@@ -82,7 +76,8 @@ func NewRunner(o RunnerOptions) *Runner {
 	}
 	r := &Runner{
 		o: o, began: o.Engine.Now(),
-		lanes: map[string]*lane{}, known: map[task]bool{}, tried: map[task]bool{}, loud: map[Number]int{}, seen: map[Number]glimpse{},
+		lanes: map[string]*lane{}, known: map[task]bool{}, tried: map[task]bool{}, loud: map[Number]int{},
+		seen: map[Number]time.Time{}, alarms: newAlarms(),
 		holds: map[task]Lease{}, sightings: map[task]sighting{},
 		wake:  make(chan struct{}, 1),
 		calls: map[string]chan struct{}{}, plans: map[string]chan struct{}{}, posts: make(chan struct{}, workers),
@@ -113,6 +108,7 @@ func (r *Runner) Run(ctx, work context.Context) error {
 				scanned = now
 			}
 		}
+		r.ring(ctx, now)
 		select {
 		case <-ctx.Done():
 			r.mu.Lock()
@@ -126,11 +122,11 @@ func (r *Runner) Run(ctx, work context.Context) error {
 	}
 }
 
-// reached reports whether something that was not due at the last scan is now.
+// reached reports whether the store is to be looked through.
 func (r *Runner) reached(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.next.IsZero() && !now.Before(r.next)
+	return !r.look.IsZero() && !now.Before(r.look)
 }
 
 // pause is how long to sleep: until the next effect falls due, but never longer than pollEvery, since the clock may be
@@ -139,10 +135,36 @@ func (r *Runner) pause() time.Duration {
 	now := r.o.Engine.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.next.IsZero() {
-		return pollEvery
+	wait := pollEvery
+	for _, at := range []time.Time{r.look, r.alarms.next()} {
+		if !at.IsZero() {
+			wait = min(wait, at.Sub(now))
+		}
 	}
-	return max(min(r.next.Sub(now), pollEvery), time.Millisecond)
+	return max(wait, time.Millisecond)
+}
+
+// ring queues what falls due of the requests whose alarm rings.
+func (r *Runner) ring(ctx context.Context, now time.Time) {
+	r.mu.Lock()
+	due := r.alarms.ring(now)
+	r.mu.Unlock()
+	for _, n := range due {
+		if !r.take(ctx, n, now) {
+			r.soon(firstBackoff)
+		}
+	}
+}
+
+// take reads a request and queues what it owes. One that cannot be read must not hold up the rest.
+func (r *Runner) take(ctx context.Context, n Number, now time.Time) bool {
+	req, err := r.o.Engine.Load(ctx, n)
+	if err != nil {
+		r.o.Logger.Error("a request that owes an effect could not be read", "request", uint64(n), "error", err)
+		return false
+	}
+	r.queue(req, now)
+	return true
 }
 
 // Owed takes up the effects of a request that has just been committed: those that are due at once, the others when
@@ -156,71 +178,42 @@ func (r *Runner) Owed(req Request) {
 	}
 }
 
-// scan queues everything that is due. Unless it is full, it reads only what has changed since it was last seen: hundreds of
-// cards that wait for their channel are not read each time that one more effect falls due.
+// scan queues everything that is due, and sets alarms for what falls due before the next full scan. Unless it is full, it
+// reads no request whose due effects are all known.
 func (r *Runner) scan(ctx context.Context, now time.Time, full bool) error {
 	r.mu.Lock()
-	r.next = time.Time{}
+	r.look = time.Time{}
 	r.mu.Unlock()
 	var after DueItem
 	for ctx.Err() == nil {
-		items, err := r.o.Engine.o.Store.Due(ctx, now, after, scanPage)
+		items, err := r.o.Engine.o.Store.Due(ctx, now.Add(scanEvery), after, scanPage)
 		if err != nil {
 			return fmt.Errorf("list what is due: %w", err)
 		}
 		for _, it := range items {
 			after = it
-			if !full && r.waits(it, now) {
-				continue
+			switch {
+			case it.Due.After(now):
+				r.mu.Lock()
+				r.alarms.set(it.Number, it.Due)
+				r.mu.Unlock()
+			case full || !r.waits(it):
+				r.take(ctx, it.Number, now)
 			}
-			req, err := r.o.Engine.Load(ctx, it.Number)
-			if err != nil { // one record that cannot be read must not hold up the rest
-				r.o.Logger.Error("a request that owes an effect could not be read", "request", uint64(it.Number), "error", err)
-				continue
-			}
-			r.queue(req, now)
 		}
 		if len(items) < scanPage {
 			break
 		}
 	}
-	return r.findNext(ctx, now, after)
+	return nil
 }
 
-// waits reports whether nothing is to be learned from reading a request that is due.
-func (r *Runner) waits(it DueItem, now time.Time) bool {
+// waits reports whether all that a request owes now is known.
+func (r *Runner) waits(it DueItem) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	g, ok := r.seen[it.Number]
-	if !ok || !g.due.Equal(it.Due) || !g.next.IsZero() && !g.next.After(now) {
-		return false
-	}
-	r.expect(g.next)
-	return true
-}
-
-// expect remembers when something falls due, and reports whether that is sooner than anything known so far.
-func (r *Runner) expect(at time.Time) (sooner bool) {
-	if at.IsZero() || !r.next.IsZero() && !at.Before(r.next) {
-		return false
-	}
-	r.next = at
-	return true
-}
-
-// findNext learns when the next effect falls due.
-func (r *Runner) findNext(ctx context.Context, now time.Time, after DueItem) error {
-	far := now.Add(scanEvery)
-	items, err := r.o.Engine.o.Store.Due(ctx, far, after, 1)
-	if err != nil {
-		return fmt.Errorf("find what is due next: %w", err)
-	}
-	if len(items) > 0 {
-		r.mu.Lock()
-		r.expect(items[0].Due)
-		r.mu.Unlock()
-	}
-	return nil
+	due, ok := r.seen[it.Number]
+	return ok && due.Equal(it.Due)
 }
 
 // queue puts the due effects of a request into their lanes, and reports whether another one falls due earlier than
@@ -231,12 +224,12 @@ func (r *Runner) queue(req Request, now time.Time) (sooner bool) {
 	if r.live == nil || r.closed || r.live.Err() != nil {
 		return false // what is stored is found by the scan of the next start
 	}
-	g := glimpse{due: req.Due()}
+	var next time.Time
 	for _, e := range req.Effects {
 		t := task{req.Number, e.ID}
 		if e.Due.After(now) {
-			if g.next.IsZero() || e.Due.Before(g.next) {
-				g.next = e.Due
+			if next.IsZero() || e.Due.Before(next) {
+				next = e.Due
 			}
 			continue
 		}
@@ -247,18 +240,25 @@ func (r *Runner) queue(req Request, now time.Time) (sooner bool) {
 		r.known[t] = false
 		r.enqueue(laneOf(req, e), t)
 	}
-	if !g.due.IsZero() && !g.due.After(now) {
-		r.seen[req.Number] = g
+	if due := req.Due(); !due.IsZero() && !due.After(now) {
+		r.seen[req.Number] = due
 	}
-	return r.expect(g.next)
+	if next.IsZero() || next.After(now.Add(scanEvery)) {
+		return false // a full scan comes first
+	}
+	earliest := r.alarms.next()
+	r.alarms.set(req.Number, next)
+	return earliest.IsZero() || next.Before(earliest)
 }
 
-// soon has the store scanned again when d has passed, for what was left undone and is still due.
+// soon has the store looked through when d has passed, for what was left undone and is still due.
 func (r *Runner) soon(d time.Duration) {
 	at := r.o.Engine.Now().Add(d)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.expect(at)
+	if r.look.IsZero() || at.Before(r.look) {
+		r.look = at
+	}
 }
 
 // enqueue appends a task to a lane, which is made and started if there is none.

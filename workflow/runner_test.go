@@ -472,7 +472,7 @@ func TestRunner_FailingScanIsTriedAgainSoon(t *testing.T) {
 	virtual(t, func(w *world) {
 		end := time.Now().Add(24 * time.Hour)
 		w.wrap = func(s *store.Store) workflow.Store {
-			return deaf{s, end.Add(-2 * time.Second), end.Add(5 * time.Second)}
+			return deaf{s, end.Add(-40 * time.Second), end.Add(5 * time.Second)}
 		}
 		w.restart()
 		n := w.asks(invite(50002))
@@ -551,6 +551,7 @@ func TestRunner_WhatWaitsIsNotReadAgain(t *testing.T) {
 		loads.Store(0)
 		for i := range ticks { // each owes effects of its own, which fall due one after the other
 			w.asks(invite(70000 + i))
+			w.runner.Wake() // as another replica's commit does
 			w.passes(time.Second)
 		}
 		// A full scan, at most one in this time, reads all; else only the new ones are read.
