@@ -1,6 +1,9 @@
 package workflow
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	// planPatience is how long the card waits for the membership to be read, so that it is whole when people see it.
@@ -76,7 +79,7 @@ func planned(s *step) *Refusal {
 	s.r.Plan = &Plan{At: s.now, Membership: s.c.Membership}
 	s.turn(Pending, "present: "+s.c.Membership.State)
 	s.drop(PlanEffect)
-	s.owe(CardEffect, s.now)
+	s.oweCard()
 	return nil
 }
 
@@ -88,10 +91,18 @@ func (s *step) unplanned(f *Fault, tries int) {
 	s.r.Plan.Fault = f
 	s.turn(Pending, "present: could not be read: "+f.Error())
 	s.drop(PlanEffect)
-	s.owe(CardEffect, s.now)
+	s.oweCard()
 	if tries < planTries {
 		s.owe(PlanEffect, s.now.Add(backoff(tries+2))).Tries = tries
 	}
+}
+
+// oweCard owes the card now. The one that was to wait for the plan was never tried if it is not due yet.
+func (s *step) oweCard() {
+	first := slices.ContainsFunc(s.r.Effects, func(e Effect) bool {
+		return e.Kind == CardEffect && e.Turn() == 1 && e.Due.After(s.now) && e.Tries == 0 && e.Lease == Lease{}
+	})
+	s.owe(CardEffect, s.now).First = first
 }
 
 // drift voids the approvals: what they signed is no longer what would happen. The request waits for new ones, on what

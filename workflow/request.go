@@ -205,6 +205,8 @@ type Effect struct {
 	By    Person `json:"by,omitzero"`
 	// To is whom a direct message is for.
 	To Person `json:"to,omitzero"`
+	// First is that no card was tried before the one that is owed here.
+	First bool `json:"first,omitempty"`
 	// Lease says which of several replicas carries it out.
 	Lease Lease `json:"lease,omitzero"`
 }

@@ -41,7 +41,7 @@ func (r *Runner) post(ctx context.Context, log *slog.Logger, req Request, e Effe
 // mayHaveCard reports whether the request may have a card that is not recorded: an earlier turn owed one too, and what
 // became of that is not known.
 func mayHaveCard(req Request, e Effect) bool {
-	return e.Kind == CardEffect && req.Card.TS == "" && e.Turn() > 1
+	return e.Kind == CardEffect && req.Card.TS == "" && e.Turn() > 1 && !e.First
 }
 
 func (r *Runner) postFailed(ctx context.Context, log *slog.Logger, t task, e Effect, err error) time.Duration {

@@ -59,6 +59,9 @@ func TestCard_KeepsTheContract(t *testing.T) {
 			t.Errorf("%d top-level posts, %d updates, %d deletes; want 2 posts, then updates only",
 				posts, len(w.Slack.Calls("chat.update")), len(w.Slack.Calls("chat.delete")))
 		}
+		if looks := w.Slack.Calls("conversations.history"); len(looks) > 0 {
+			t.Errorf("the channel was looked through %d times for cards that were never tried before", len(looks))
+		}
 	})
 }
 
