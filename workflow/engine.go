@@ -43,6 +43,7 @@ type Engine struct {
 	o      EngineOptions
 	policy atomic.Pointer[Policy]
 	leases *leases
+	asking atomic.Int64 // how many wait for Submit
 }
 
 // NewEngine returns an engine over a store.
@@ -104,6 +105,8 @@ type Submission struct {
 // Submit makes and stores requests. Its errors are a *Refusal, after which nothing is stored, or the store's. The same
 // delivery again returns the requests that it made, as they are now.
 func (e *Engine) Submit(ctx context.Context, sub Submission) ([]Request, error) {
+	e.asking.Add(1)
+	defer e.asking.Add(-1)
 	made, err := e.submit(ctx, sub)
 	if _, refused := errors.AsType[*Refusal](err); refused && sub.Delivery != "" {
 		// What was stored the first time is not undone by a refusal the second time.

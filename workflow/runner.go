@@ -14,6 +14,8 @@ const (
 	pollEvery = time.Second      // how soon an effect is seen that fell due, whatever the clock does
 	scanEvery = 30 * time.Second // a full scan, for what nobody announced
 	planners  = 4                // memberships of a system read for cards at once
+	crowd     = 4                // people who ask at the same time, before whom a read for a card waits
+	courtesy  = time.Second      // and how long it waits at most
 	workers   = 16               // posts under way at once, and calls of each system
 
 	// firstBackoff doubles up to maxBackoff.
@@ -372,7 +374,10 @@ func (r *Runner) run(ctx context.Context, t task) (wait time.Duration) {
 	log := r.o.Logger.With("request", uint64(t.number))
 	switch e.Kind {
 	case PlanEffect:
-		return r.bounded(ctx, r.slots(r.plans, req), func() time.Duration { return r.holding(ctx, log, req, e, r.plan) })
+		return r.bounded(ctx, r.slots(r.plans, req), func() time.Duration {
+			r.giveWay()
+			return r.holding(ctx, log, req, e, r.plan)
+		})
 	case CallEffect:
 		return r.bounded(ctx, r.slots(r.calls, req), func() time.Duration { return r.holding(ctx, log, req, e, r.call) })
 	case CardEffect, ThreadEffect, DirectEffect:
@@ -426,6 +431,14 @@ func (r *Runner) bounded(ctx context.Context, slots chan struct{}, f func() time
 		return 0
 	}
 	return f()
+}
+
+// giveWay lets people who wait for an answer go first.
+func (r *Runner) giveWay() {
+	const look = 20 * time.Millisecond
+	for waited := time.Duration(0); waited < courtesy && r.o.Engine.asking.Load() > crowd; waited += look {
+		sleep(r.live, look)
+	}
 }
 
 // do commits what the runner has learned. A refusal means that somebody else was first, which is fine: the request has

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -565,6 +566,44 @@ func TestRunner_WhatWaitsIsNotReadAgain(t *testing.T) {
 				t.Errorf("request %d has no card", r.Number)
 			}
 		}
+	})
+}
+
+// held is a store whose commits of submissions take a while.
+type held struct{ *store.Store }
+
+// Commit implements workflow.Store.
+func (h held) Commit(ctx context.Context, c workflow.Commit) ([]workflow.Revision, error) {
+	if c.Writes[0].Revision == 0 {
+		time.Sleep(3 * time.Second)
+	}
+	return h.Store.Commit(ctx, c)
+}
+
+// TestRunner_CardsGiveWayToPeople: while several people wait for an answer, the cloud is not read for cards; but that waits
+// for a second at most.
+func TestRunner_CardsGiveWayToPeople(t *testing.T) {
+	virtual(t, func(w *world) {
+		w.wrap = func(s *store.Store) workflow.Store { return held{s} }
+		w.restart()
+		first := time.Now()
+		var n workflow.Number
+		var wg sync.WaitGroup
+		wg.Go(func() { n = w.asks(invite(50002)) })
+		w.passes(2900 * time.Millisecond)
+		for i := range 6 {
+			wg.Go(func() { w.asks(invite(60000 + i)) })
+		}
+		for _, at := range []struct {
+			after time.Duration
+			read  bool
+		}{{3500 * time.Millisecond, false}, {4100 * time.Millisecond, true}} {
+			w.passes(at.after - time.Since(first))
+			if got := w.load(n).Plan != nil; got != at.read {
+				t.Errorf("%v after the command its membership is read: %t, want %t", at.after, got, at.read)
+			}
+		}
+		wg.Wait()
 	})
 }
 
