@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/slack-go/slack"
@@ -49,7 +50,7 @@ func plainText(s string) *slack.TextBlockObject {
 // same request always gives the same card.
 func (l Lang) card(r workflow.Request) (blocks []slack.Block, text string) {
 	id := blockPrefix + r.Number.String()
-	what := l.does(r.Change)
+	what := l.brief(r)
 	title := l.say("card.title", r.Number, l.state(r.State))
 	head := slack.NewSectionBlock(mrkdwn(title+"\n"+trim(what, maxSection-200)), nil, nil, slack.SectionBlockOptionBlockID(id))
 	blocks = append(blocks, head)
@@ -72,70 +73,147 @@ func (l Lang) card(r workflow.Request) (blocks []slack.Block, text string) {
 	return blocks, "#" + r.Number.String() + " " + l.state(r.State) + " · " + trim(what, maxText-100)
 }
 
-// does is the change as one sentence, escaped.
-func (l Lang) does(c workflow.Change) string {
+// called is what people call the group and the subject of a change, escaped; empty where only the ID is known.
+type called struct{ group, subject string }
+
+// names are what the request was resolved to, and what the membership was read with.
+func names(r workflow.Request) called {
+	var n called
+	if r.Plan != nil {
+		n.group, n.subject = r.Plan.Membership.GroupName, r.Plan.Membership.SubjectName
+	}
+	if name, ok := strings.CutPrefix(r.Change.Subject.From, workflow.FromIAM); ok && n.subject == "" {
+		n.subject = name
+	}
+	return called{group: shown(n.group, 100), subject: shown(n.subject, 100)}
+}
+
+// does is the change as one sentence, escaped: names with the IDs beside them.
+func (l Lang) does(r workflow.Request) string {
+	c, n := r.Change, names(r)
+	return l.sentenceOf(r, l.subject(c.Subject, n.subject), l.beside(n.group, shown(c.Group, 100)))
+}
+
+// brief is the change as one sentence without the IDs of what has a name: the card says them below it.
+func (l Lang) brief(r workflow.Request) string {
+	c, n := r.Change, names(r)
+	subject := l.subject(c.Subject, n.subject)
+	switch {
+	case c.Subject.Kind == workflow.UserGroup && n.subject != "":
+		subject = l.say("subject.group", bold(n.subject))
+	case c.Subject.Slack != "":
+		subject = "<@" + c.Subject.Slack + ">"
+	case n.subject != "":
+		subject = bold(n.subject)
+	}
+	group := code(c.Group)
+	if n.group != "" {
+		group = bold(n.group)
+	}
+	return l.sentenceOf(r, subject, group)
+}
+
+func (l Lang) sentenceOf(r workflow.Request, subject, group string) string {
+	c := r.Change
 	key := "do." + string(c.Action)
-	as := l.roles(c.Roles)
+	as := l.roles(roleNames(r))
 	if c.Remark != "" {
 		as = shown(c.Remark, 200)
 		if c.Action == workflow.Invite {
 			key += ".as"
 		}
 	}
-	s := fill(phrases[key][l], l.subject(c.Subject), code(c.Group), code(c.System), as)
-	if c.Limit > 0 {
-		s = l.say("do.for", s, workflow.FormatDuration(c.Limit))
+	phrase := phrases[key][l]
+	for i, arg := range []string{subject, group} { // no blank between Chinese characters
+		place := "%[" + itoa(i+1) + "]s"
+		if first, _ := utf8.DecodeRuneInString(arg); unicode.Is(unicode.Han, first) {
+			phrase = strings.ReplaceAll(phrase, " "+place, place)
+		}
+		if strings.HasSuffix(arg, "）") {
+			phrase = strings.ReplaceAll(phrase, place+" ", place)
+		}
 	}
-	return s
+	s := fill(phrase, subject, group, code(c.System), as)
+	switch {
+	case c.Limit > 0:
+		return l.say("do.for", s, workflow.FormatDuration(c.Limit))
+	case r.Parent == 0 && (c.Action == workflow.Add || c.Action == workflow.SetRole || c.Action == workflow.AddRole):
+		return l.say("do.for_good", s)
+	default:
+		return s
+	}
 }
 
-func code(s string) string { return "*" + shown(s, 100) + "*" }
+func bold(s string) string { return "*" + s + "*" }
 
-func (l Lang) subject(s workflow.Subject) string {
+func code(s string) string { return bold(shown(s, 100)) }
+
+// beside puts an ID beside the name, if there is one; both are escaped.
+func (l Lang) beside(name, id string) string {
+	if name == "" {
+		return bold(id)
+	}
+	return l.say("name.id", bold(name), id)
+}
+
+// subject is who, by the vendor's name if there is one, which is escaped already.
+func (l Lang) subject(s workflow.Subject, name string) string {
+	id := shown(s.ID, 100)
 	switch {
 	case s.Kind == workflow.UserGroup:
-		return l.say("subject.group", code(s.ID))
+		return l.say("subject.group", l.beside(name, id))
 	case s.Slack != "":
-		return l.say("subject.person", "<@"+s.Slack+">", shown(s.ID, 100))
+		return l.say("name.id", "<@"+s.Slack+">", id)
 	default:
-		return code(s.ID)
+		return l.beside(name, id)
 	}
+}
+
+// roleNames are the roles of a request, with the names that were read for those that were given by ID.
+func roleNames(r workflow.Request) []workflow.RoleRef {
+	rs := slices.Clone(r.Change.Roles)
+	if r.Plan == nil {
+		return rs
+	}
+	m := r.Plan.Membership
+	known := slices.Concat(m.Then.Roles, m.Now.Roles)
+	for i := range rs {
+		if j := slices.IndexFunc(known, func(k workflow.RoleRef) bool { return k.ID == rs[i].ID }); rs[i].Name == "" && j >= 0 {
+			rs[i].Name = known[j].Name
+		}
+	}
+	return rs
 }
 
 func (l Lang) roles(rs []workflow.RoleRef) string {
-	names := make([]string, len(rs))
+	said := make([]string, len(rs))
 	for i, r := range rs {
-		names[i] = shown(r.ID, 100)
+		said[i] = shown(r.ID, 100)
 		if r.Name != "" {
-			names[i] = shown(r.Name, 100) + " (" + names[i] + ")"
+			said[i] = shown(r.Name, 100) + " (" + said[i] + ")"
 		}
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(said, l.say("list.comma"))
 }
 
+// facts are what the sentence above them does not say: who asked, and the IDs behind its names.
 func (l Lang) facts(r workflow.Request) []*slack.TextBlockObject {
-	c := r.Change
+	c, n := r.Change, names(r)
 	var fs []*slack.TextBlockObject
-	add := func(key, value string) {
-		if value != "" {
-			fs = append(fs, mrkdwn(trim(l.say(key, value), maxField)))
-		}
-	}
+	add := func(key, value string) { fs = append(fs, mrkdwn(trim(l.say(key, value), maxField))) }
 	add("card.requester", who(r.Requester))
-	var names workflow.Membership
-	if r.Plan != nil {
-		names = r.Plan.Membership
+	if n.group != "" {
+		add("card.target", n.group+"\n"+shown(c.System+"/"+c.Group, 200))
 	}
-	add("card.target", named(shown(c.System+"/"+c.Group, 200), names.GroupName))
-	if c.Subject.ID != "" {
-		add("card.subject", named(l.subject(c.Subject), names.SubjectName)+l.origin(c.Subject))
+	var subject []string
+	if c.Subject.Slack != "" {
+		subject = append(subject, "<@"+c.Subject.Slack+">")
 	}
-	add("card.role", l.roles(c.Roles))
-	add("card.remark", shown(c.Remark, 300))
-	if c.Limit > 0 {
-		add("card.limit", workflow.FormatDuration(c.Limit))
-	} else if c.Action == workflow.Add || c.Action == workflow.SetRole || c.Action == workflow.AddRole {
-		add("card.limit", l.say("card.permanent"))
+	if n.subject != "" {
+		subject = append(subject, n.subject)
+	}
+	if len(subject) > 0 {
+		add("card.subject", strings.Join(subject, " · ")+"\n"+shown(c.Subject.String(), 200)+l.origin(c.Subject))
 	}
 	return fs
 }
@@ -151,14 +229,6 @@ func (l Lang) origin(s workflow.Subject) string {
 	default:
 		return ""
 	}
-}
-
-// named puts the vendor's name beside an ID.
-func named(id, name string) string {
-	if name == "" {
-		return id
-	}
-	return id + " · " + shown(name, 100)
 }
 
 // who mentions a person; Countersign itself goes by its name.
@@ -222,7 +292,7 @@ func (l Lang) progress(r workflow.Request) string {
 			}
 			names = append(names, refer(id))
 		}
-		list := trim(strings.Join(names, ", "), 600)
+		list := trim(strings.Join(names, l.say("list.comma")), 600)
 		who := l.say("card.one_of", list)
 		switch {
 		case lack[i] > 1:
@@ -236,7 +306,7 @@ func (l Lang) progress(r workflow.Request) string {
 		need = append(need, who)
 	}
 	needed := r.Rule.Needed()
-	return l.say("card.progress", needed-total, needed, strings.Join(need, "; "), shown(r.Rule.Name, 100))
+	return l.say("card.progress", needed-total, needed, strings.Join(need, l.say("list.semicolon")), shown(r.Rule.Name, 100))
 }
 
 // refer mentions a user or a user group of the policy.
@@ -273,7 +343,7 @@ func (l Lang) ending(r workflow.Request) string {
 			seen = l.vendor(res.Fault)
 		}
 		if res.Seen != "" {
-			seen = strings.TrimSpace(seen + " " + l.say("result.seen", shown(res.Seen, 200)))
+			seen = l.join(seen, l.say("result.seen", shown(res.Seen, 200)))
 		}
 		return l.say("result.unknown", seen)
 	default:
@@ -294,7 +364,7 @@ func (l Lang) succeeded(res workflow.Result) string {
 		s = l.say("result.done")
 	}
 	if res.RequestID != "" {
-		s += " " + l.say("result.request_id", shown(res.RequestID, 80))
+		s = l.join(s, l.say("result.request_id", shown(res.RequestID, 80)))
 	}
 	return s
 }
@@ -304,9 +374,12 @@ func (l Lang) vendor(f *workflow.Fault) string {
 	if f == nil {
 		return ""
 	}
-	s := strings.TrimSpace(fill(phrases["result.vendor"][l], shown(f.Code, 80), shown(f.Text, 500)))
+	s := strings.TrimSpace(shown(f.Code, 80) + " " + shown(f.Text, 500))
+	if s != "" && !strings.ContainsAny(s[len(s)-1:], ".!?") && !strings.HasSuffix(s, "。") {
+		s = l.say("result.vendor", s)
+	}
 	if f.RequestID != "" {
-		s += " " + l.say("result.request_id", shown(f.RequestID, 80)) + "."
+		s = l.join(s, l.say("result.request_id", shown(f.RequestID, 80)))
 	}
 	return s
 }

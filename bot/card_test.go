@@ -53,8 +53,29 @@ func cards() map[string]workflow.Request {
 			Roles:   []workflow.RoleRef{{ID: "r00002", Name: "developer"}, {ID: "r10001"}},
 		}
 	}
+	// planned is a request whose membership was read, with the vendor's names.
+	planned := func(r *workflow.Request) {
+		timed(r)
+		r.Change.Limit = 0
+		auditor := workflow.RoleRef{ID: "r10001", Name: "auditor"}
+		r.Plan = &workflow.Plan{At: moment, Membership: workflow.Membership{
+			State: "absent", Fit: workflow.Differs, GroupName: "analytics", SubjectName: "alice.wang",
+			Now: workflow.Position{Status: "absent"}, Then: workflow.Position{Roles: []workflow.RoleRef{r.Change.Roles[0], auditor}},
+		}}
+	}
 	return map[string]workflow.Request{
-		"pending": aRequest(workflow.Pending, nil),
+		"pending":       aRequest(workflow.Pending, nil),
+		"pending-names": aRequest(workflow.Pending, planned),
+		"pending-names-group": aRequest(workflow.Pending, func(r *workflow.Request) {
+			planned(r)
+			r.Change.Action, r.Change.Roles = workflow.RemoveOne, nil
+			r.Change.Subject = workflow.Subject{Kind: workflow.UserGroup, ID: "7c58769a2d7a9b0a0d812cfb42c25f41"}
+			r.Plan.Membership.SubjectName = "platform"
+		}),
+		"pending-names-iam": aRequest(workflow.Pending, func(r *workflow.Request) {
+			planned(r)
+			r.Change.Subject.Slack, r.Change.Subject.From, r.Plan = "", workflow.FromIAM+"alice", nil
+		}),
 		"pending-one-of-three": aRequest(workflow.Pending, func(r *workflow.Request) {
 			r.Rule.Approvers = []workflow.Approvers{{AnyOf: []string{"U0LEAD", "U0BOB"}, Count: 2}, {AnyOf: []string{"S0GPU"}, Count: 1}}
 			r.Decisions = []workflow.Decision{{By: lead, Approve: true, At: moment}}
@@ -104,6 +125,49 @@ func TestCard_Golden(t *testing.T) {
 	for name, r := range cards() {
 		for l, lang := range langNames {
 			golden(t, filepath.Join("cards", name+"."+lang+".json"), onTheWire(t, l, r))
+		}
+	}
+}
+
+// A name stands for its ID in the sentence, and the ID beside it once; what has no name goes by its ID. Where there is no
+// card, the ID is beside the name in the sentence.
+func TestCard_NamesBesideIDs(t *testing.T) {
+	const alice, analytics, platform = "2d032145d82546b5b83cd7a6fd7d0afc", "dee0f3ba0a6c4b5f9d0c1e2f3a4b4536", "7c58769a2d7a9b0a0d812cfb42c25f41"
+	rs := cards()
+	for name, tt := range map[string]struct{ called, nameless []string }{
+		"pending-names":       {called: []string{alice, analytics}},
+		"pending-names-group": {called: []string{platform, analytics}},
+		"pending-names-iam":   {called: []string{alice}, nameless: []string{analytics}},
+		"pending-timed":       {called: []string{alice}, nameless: []string{analytics}},
+	} {
+		for l, lang := range langNames {
+			blocks, text := l.card(rs[name])
+			head := blocks[0].(*slack.SectionBlock).Text.Text
+			all := string(wire(t, blocks))
+			for _, id := range tt.called {
+				if n := strings.Count(all, id); n != 1 || strings.Contains(head, id) || strings.Contains(text, id) {
+					t.Errorf("%s %s: %s is on the card %d times, want once and not in the sentence %q", name, lang, id, n, head)
+				}
+			}
+			for _, id := range tt.nameless {
+				if n := strings.Count(all, id); n != 1 || !strings.Contains(head, id) {
+					t.Errorf("%s %s: %s is on the card %d times, want once, in the sentence %q", name, lang, id, n, head)
+				}
+			}
+			said := l.does(rs[name])
+			for _, id := range append(tt.called, tt.nameless...) {
+				if strings.Count(said, id) != 1 {
+					t.Errorf("%s %s: %q does not say %s once", name, lang, said, id)
+				}
+			}
+		}
+	}
+	for l, lang := range langNames {
+		said := l.does(rs["pending-names"])
+		for _, want := range []string{"<@U0ALICE>", "*analytics*", "developer", "auditor"} {
+			if !strings.Contains(said, want) {
+				t.Errorf("%s: %q does not say %s", lang, said, want)
+			}
 		}
 	}
 }

@@ -41,6 +41,14 @@ func (l Lang) say(key string, args ...any) string {
 	return fmt.Sprintf(texts[l], args...)
 }
 
+// join puts one sentence behind another. A Chinese one ends in a character that is as wide as a blank more.
+func (l Lang) join(first, second string) string {
+	if first == "" || second == "" || l == Chinese {
+		return first + second
+	}
+	return first + " " + second
+}
+
 // state is a state's word, as the design names it; in Chinese its translation follows.
 func (l Lang) state(s workflow.State) string {
 	if l == English {
@@ -72,12 +80,15 @@ var phrases = map[string][languages]string{
 	"do.reject":      {"Reject the invitation to team %[2]s for the account of %[3]s", "以 %[3]s 的账号拒绝团队 %[2]s 的邀请"},
 	"do.add":         {"Add %[1]s to workspace %[2]s on %[3]s as %[4]s", "将 %[1]s 加入 %[3]s 的工作空间 %[2]s，角色 %[4]s"},
 	"do.role":        {"Set the role of %[1]s in workspace %[2]s on %[3]s to %[4]s", "将 %[3]s 工作空间 %[2]s 中 %[1]s 的角色设为 %[4]s"},
-	"do.add-role":    {"Give %[1]s in workspace %[2]s on %[3]s the role %[4]s besides those that are", "为 %[3]s 工作空间 %[2]s 中的 %[1]s 增加角色 %[4]s"},
+	"do.add-role":    {"Give %[1]s in workspace %[2]s on %[3]s the role %[4]s besides the present ones", "为 %[3]s 工作空间 %[2]s 中的 %[1]s 增加角色 %[4]s"},
 	"do.drop-role":   {"Take the role %[4]s from %[1]s in workspace %[2]s on %[3]s", "取消 %[3]s 工作空间 %[2]s 中 %[1]s 的角色 %[4]s"},
 	"do.remove":      {"Remove %[1]s from workspace %[2]s on %[3]s", "将 %[1]s 移出 %[3]s 的工作空间 %[2]s"},
 	"do.for":         {"%[1]s, for %[2]s", "%[1]s，期限 %[2]s"},
+	"do.for_good":    {"%[1]s, without end", "%[1]s，长期有效"},
 	"subject.group":  {"the user group %[1]s", "用户组 %[1]s"},
-	"subject.person": {"%[1]s (%[2]s)", "%[1]s（%[2]s）"},
+	"name.id":        {"%[1]s (%[2]s)", "%[1]s（%[2]s）"}, // a name or a mention, and its ID
+	"list.comma":     {", ", "、"},
+	"list.semicolon": {"; ", "；"},
 
 	// The card.
 	"card.title":          {"*Request #%[1]s* · *%[2]s*", "*申请 #%[1]s* · *%[2]s*"},
@@ -87,10 +98,6 @@ var phrases = map[string][languages]string{
 	"from.people":         {"_ID from the configuration's people_", "_ID 来自配置 people_"},
 	"from.people_csv":     {"_ID from the file of people_", "_ID 来自人员文件_"},
 	"from.iam":            {"_ID looked up in IAM as %[1]s_", "_ID 由 IAM 按用户名 %[1]s 查得_"},
-	"card.role":           {"*Role*\n%[1]s", "*角色*\n%[1]s"},
-	"card.remark":         {"*Remark*\n%[1]s", "*备注*\n%[1]s"},
-	"card.limit":          {"*For*\n%[1]s", "*期限*\n%[1]s"},
-	"card.permanent":      {"without end", "长期"},
 	"card.reason":         {"*Why*\n>%[1]s", "*理由*\n>%[1]s"},
 	"card.expires":        {"expires %[1]s", "%[1]s 过期"},
 	"card.rule":           {"rule “%[1]s”", "规则“%[1]s”"},
@@ -134,24 +141,24 @@ var phrases = map[string][languages]string{
 	"position.as":       {"%[1]s as %[2]s", "%[1]s，备注 %[2]s"},
 	"card.drift":        {":warning: It was %[1]s when it was approved, and has changed %[2]s: the approvals are void, please look at the difference and decide again.", ":warning: 批准时为 %[1]s，%[2]s 已发生变化：原批准作废，请查看差异后重新审批。"},
 	"result.again":      {"executing: the provider asked to come back later, it is called again shortly. %[1]s", "executing 执行中：云平台暂时繁忙，稍后自动重试。%[1]s"},
-	"result.hopeless":   {"denied: %[1]s Nobody was asked. Check the ID and ask anew.", "denied 已拒绝：%[1]s 未请求审批。请核对 ID 后重新申请。"},
+	"result.hopeless":   {"denied: %[1]s Nobody was asked. Check the ID and ask anew.", "denied 已拒绝：%[1]s未请求审批。请核对 ID 后重新申请。"},
 	"thread.drift":      {"Not done: the membership has changed since it was approved (it was %[1]s, it is %[2]s). Please decide again on the card.", "未执行：批准后成员状态已变化（原为 %[1]s，现为 %[2]s）。请在卡片上重新审批。"},
-	"dm.hopeless":       {"Your request #%[1]s was not passed on: %[2]s — %[3]s", "您的申请 #%[1]s 未提交审批：%[2]s — %[3]s"},
-	"dm.drift":          {"Your request #%[1]s needs new approvals: %[2]s — the membership has changed since it was approved.", "您的申请 #%[1]s 需要重新审批：%[2]s — 批准后成员状态已变化。"},
+	"dm.hopeless":       {"Your request #%[1]s was not passed on: %[2]s — %[3]s", "您的申请 #%[1]s 未提交审批：%[2]s。%[3]s"},
+	"dm.drift":          {"Your request #%[1]s needs new approvals: %[2]s — the membership has changed since it was approved.", "您的申请 #%[1]s 需要重新审批：%[2]s。批准后成员状态已变化。"},
 
 	// How it ended.
 	"result.done":       {"done: the provider has confirmed the change.", "done 已完成：云平台已确认。"},
 	"result.already":    {"done: already so before, nothing was called.", "done 已完成：already 原本就是如此，未发起调用。"},
 	"result.read_back":  {"done: the answer was lost, but reading the membership shows the change.", "done 已完成：应答丢失，但读取成员状态确认已生效。"},
 	"result.marked":     {"done: %[1]s says that it was applied.", "done 已完成：%[1]s 确认已生效。"},
-	"result.failed":     {"failed: %[1]s %[2]s", "failed 失败：%[1]s %[2]s"},
+	"result.failed":     {"failed: %[1]s %[2]s", "failed 失败：%[1]s%[2]s"},
 	"result.not":        {"failed: %[1]s says that it was not applied. Retry calls the provider once more.", "failed 失败：%[1]s 确认未生效。可点击“重试”再次调用。"},
 	"result.looking":    {"unknown: the provider's answer was lost; reading back what became of the call.", "unknown 结果未知：云平台的应答丢失，正在读取结果。"},
-	"result.unknown":    {"unknown: whether the call was applied could not be found out. %[1]s Look at the provider's console, then say below what you saw.", "unknown 结果未知：无法确认调用是否生效。%[1]s 请到云平台控制台查看，再在下方选择。"},
+	"result.unknown":    {"unknown: whether the call was applied could not be found out. %[1]s Look at the provider's console, then say below what you saw.", "unknown 结果未知：无法确认调用是否生效。%[1]s请到云平台控制台查看，再在下方选择。"},
 	"result.seen":       {"Last seen: %[1]s.", "最后读到：%[1]s。"},
 	"result.executing":  {"executing: the provider is being called.", "executing 执行中：正在调用云平台。"},
-	"result.request_id": {"Provider's request ID: %[1]s", "云平台请求 ID：%[1]s"},
-	"result.vendor":     {"%[1]s %[2]s.", "%[1]s %[2]s。"},
+	"result.request_id": {"Provider's request ID: %[1]s.", "云平台请求 ID：%[1]s。"},
+	"result.vendor":     {"%[1]s.", "%[1]s。"},
 
 	// What to do about a fault, by class.
 	"mend.key":        {"The system's key was not accepted: an operator must check it, then press Retry.", "系统的密钥未被接受：请运维人员检查后点击“重试”。"},
@@ -212,7 +219,7 @@ var phrases = map[string][languages]string{
 	"home.mine.none":    {"You have asked for nothing yet.", "您还没有申请。"},
 	"home.decided":      {"Decided lately", "最近的决定"},
 	"home.decided.none": {"Nothing was decided lately.", "最近没有决定。"},
-	"withdraw.title":    {"Withdraw request %[1]s?", "撤回申请 %[1]s？"},
+	"withdraw.title":    {"Withdraw request #%[1]s?", "撤回申请 #%[1]s？"},
 	"withdraw.text":     {"Nobody can decide it any more then. If you need it after all, ask anew.", "撤回后无法再审批；如仍需要请重新申请。"},
 	"withdraw.keep":     {"Keep it", "保留"},
 	"button.withdraw":   {"Withdraw", "撤回"},
@@ -254,15 +261,15 @@ var phrases = map[string][languages]string{
 	"dm.deny.reason":      {"Reason: %[1]s", "理由：%[1]s"},
 	"dm.expire":           {"Nobody decided your request #%[1]s in time, it has expired: %[2]s. Ask anew if you still need it.", "您的申请 #%[1]s 在期限内无人审批，已过期：%[2]s。如仍需要请重新申请。"},
 	"dm.no_card":          {"The card of your request #%[1]s could not be posted in <#%[3]s>: %[2]s. Whoever may approve it finds it in this app's Home; please tell an operator that I cannot write in that channel.", "您的申请 #%[1]s 的卡片无法发到 <#%[3]s>：%[2]s。审批人仍可在本应用的主页中审批；请告知运维人员我无法在该频道发消息。"},
-	"dm.result":           {"Your request #%[1]s: %[2]s — %[3]s", "您的申请 #%[1]s：%[2]s — %[3]s"},
+	"dm.result":           {"Your request #%[1]s: %[2]s — %[3]s", "您的申请 #%[1]s：%[2]s。%[3]s"},
 	"dm.ends_soon":        {"Soon over: %[2]s, on %[3]s (#%[1]s, from #%[4]s). Ask again in good time if it must go on.", "即将到期：%[3]s 执行 %[2]s（#%[1]s，来自 #%[4]s）。如需继续请提前重新申请。"},
 	"dm.subject":          {"Your membership has changed (#%[1]s, asked for by %[3]s): %[2]s.", "您的成员身份已变更（#%[1]s，由 %[3]s 申请）：%[2]s。"},
 	"thread.remind":       {"Still waiting: %[1]s", "仍在等待：%[1]s"},
 	"date":                {"<!date^%[1]d^{date_short_pretty} at {time}|%[2]s>", "<!date^%[1]d^{date_short_pretty} {time}|%[2]s>"},
-	"form.deny.title":     {"Deny request %[1]s", "拒绝申请 %[1]s"},
+	"form.deny.title":     {"Deny request #%[1]s", "拒绝申请 #%[1]s"},
 	"form.deny.label":     {"Why not? The requester reads this.", "拒绝理由（申请人可见）"},
 	"form.deny.submit":    {"Deny", "拒绝"},
-	"form.approve.title":  {"Approve request %[1]s", "批准申请 %[1]s"},
+	"form.approve.title":  {"Approve request #%[1]s", "批准申请 #%[1]s"},
 	"form.approve.label":  {"Your note. It stands on the card; the requester reads it.", "附言（显示在卡片上，申请人可见）"},
 	"form.approve.submit": {"Approve", "批准"},
 	"form.approve.empty":  {"Write the note, or close this and press Approve, which needs none.", "请填写附言；如不需要附言，请关闭本窗口后点击“批准”。"},

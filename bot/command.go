@@ -212,7 +212,7 @@ func (b *Bot) list(lang Lang, title string, rs []workflow.Request) string {
 	lines := []string{lang.say(title)}
 	now := b.o.Engine.Now()
 	for _, r := range rs[:min(len(rs), listed)] {
-		lines = append(lines, lang.say("list.line", r.Number, lang.state(r.StateAt(now)), trim(lang.does(r.Change), 200), lang.date(r.Created)))
+		lines = append(lines, lang.say("list.line", r.Number, lang.state(r.StateAt(now)), trim(lang.does(r), 200), lang.date(r.Created)))
 	}
 	if len(rs) > listed {
 		lines = append(lines, lang.say("list.more", b.o.Command))
@@ -243,7 +243,7 @@ func (b *Bot) show(ctx context.Context, lang Lang, a workflow.Actor, arg string)
 
 // summary is a request in the lines of its card.
 func (l Lang) summary(r workflow.Request) string {
-	lines := []string{l.say("card.title", r.Number, l.state(r.State)), l.does(r.Change)}
+	lines := []string{l.say("card.title", r.Number, l.state(r.State)), l.does(r)}
 	lines = append(lines, strings.ReplaceAll(l.say("card.requester", who(r.Requester)), "\n", " "))
 	if r.Reason != "" && r.Parent == 0 {
 		lines = append(lines, strings.ReplaceAll(l.say("card.reason", shown(r.Reason, 1000)), "\n>", " "))

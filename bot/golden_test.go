@@ -140,7 +140,10 @@ func views(b *Bot, l Lang) map[string]any {
 	middle := pages{}
 	middle.turn(partMine, 80)
 	middle.turn(partMine, 60)
+	named := page{requests: []workflow.Request{cards()["pending-names"], cards()["pending-names-group"]}}
+	named.requests[1].Number = 41
 	return map[string]any{
+		"home/names":     b.homeOf(l, decider, pages{}, map[string]page{partWaiting: named}),
 		"form/empty":     b.form(l, asker, filled{}),
 		"form/system":    b.form(l, asker, filled{system: "gpu-lab", group: "1001"}),
 		"form/invite":    b.form(l, asker, filled{system: "gpu-lab", group: "1001", action: "invite", who: "50002, 50003", role: "张三"}),
@@ -196,6 +199,8 @@ func messages(l Lang) map[string][]slack.Block {
 		many[i] = rs["pending"]
 		many[i].Number += workflow.Number(i)
 	}
+	renamed := rs["pending-names-group"]
+	renamed.State = workflow.Approved
 	toSubject := workflow.Effect{Kind: workflow.DirectEffect, About: workflow.Succeed, To: workflow.Person{User: "U0ALICE", Team: "T0HOME"}}
 	return map[string][]slack.Block{
 		"made-one": l.made(several[:1], false, moment).Blocks, "made-hopeless": l.made(several[:1], true, moment).Blocks,
@@ -203,6 +208,7 @@ func messages(l Lang) map[string][]slack.Block {
 		"made-withdrawn":  l.made([]workflow.Request{rs["withdrawn"]}, false, moment).Blocks,
 		"dm-approved-one": direct(rs["pending-one-of-three"], workflow.Approve), "dm-approved-note": direct(noted, workflow.Approve),
 		"dm-approved-last": direct(rs["approved"], workflow.Approve), "dm-denied": direct(rs["denied"], workflow.Deny),
+		"dm-approved-names": direct(renamed, workflow.Approve), "show-names": private(l.summary(rs["pending-names"])).Blocks,
 		"dm-expired": direct(rs["expired"], workflow.Expire), "dm-hopeless": direct(impossible, workflow.Planned),
 		"dm-drifted": direct(drifted, workflow.Drifted), "dm-done": direct(rs["done"], workflow.Succeed),
 		"dm-failed": direct(rs["failed"], workflow.Fail), "dm-unknown": direct(rs["unknown-asked"], workflow.Ask),

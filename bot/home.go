@@ -231,7 +231,7 @@ func (b *Bot) homePart(l Lang, part string, p page, a workflow.Actor) []slack.Bl
 	}
 	for _, r := range p.requests {
 		id := blockPrefix + r.Number.String() + ":home." + part
-		text := l.say("list.line", r.Number, l.state(r.State), l.does(r.Change), l.date(r.Created))
+		text := l.say("list.line", r.Number, l.state(r.State), l.does(r), l.date(r.Created))
 		if diff := l.difference(r); diff != "" && r.State == workflow.Pending {
 			text += "\n" + diff
 		}

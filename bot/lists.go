@@ -164,10 +164,18 @@ func (b *Bot) linesOf(ctx context.Context, lang Lang, w wanted, a workflow.Actor
 	default:
 		members, err := w.system.Directory.Members(ctx, w.group)
 		for _, m := range members {
-			lines = append(lines, named(lang.subject(m.Subject), m.Name)+" · "+lang.position(m.Position))
+			lines = append(lines, named(lang.subject(m.Subject, ""), m.Name)+" · "+lang.position(m.Position))
 		}
 		return lines, err
 	}
+}
+
+// named puts the vendor's name behind an ID, which is what a command takes.
+func named(id, name string) string {
+	if name == "" {
+		return id
+	}
+	return id + " · " + shown(name, 100)
 }
 
 // listPage is one page of a list, with the command for the next one. It has no number sign: only requests have one.

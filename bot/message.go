@@ -23,7 +23,7 @@ func (l Lang) thread(r workflow.Request, e workflow.Effect) string {
 
 // direct is what the requester is told. Link is the request's number, linked to its card where that is known.
 func (l Lang) direct(r workflow.Request, e workflow.Effect) string {
-	what := l.does(r.Change)
+	what := l.does(r)
 	switch {
 	case e.About == workflow.EndsSoon:
 		return l.say("dm.ends_soon", r.Number, what, l.date(ends(r)), r.Parent)
@@ -41,13 +41,13 @@ func (l Lang) direct(r workflow.Request, e workflow.Effect) string {
 			more = l.say("dm.approve.more", needed-lack, needed)
 		}
 		if d, ok := decided(r, e); ok && d.Reason != "" {
-			more += " " + l.say("dm.approve.note", shown(d.Reason, 500))
+			more = l.join(more, l.say("dm.approve.note", shown(d.Reason, 500)))
 		}
 		return l.say("dm.approve", who(e.By), r.Number, what, more)
 	case workflow.Deny:
 		s := l.say("dm.deny", who(e.By), r.Number, what)
 		if d, ok := decided(r, e); ok && d.Reason != "" {
-			s += " " + l.say("dm.deny.reason", shown(d.Reason, 500))
+			s = l.join(s, l.say("dm.deny.reason", shown(d.Reason, 500)))
 		}
 		return s
 	case workflow.Planned:

@@ -51,7 +51,8 @@ type interaction struct {
 		ID string `json:"id"`
 	} `json:"channel"`
 	Message struct {
-		TS string `json:"ts"`
+		TS   string `json:"ts"`
+		Text string `json:"text"` // absent where the message is ephemeral
 	} `json:"message"`
 	TriggerID   string        `json:"trigger_id"`
 	ResponseURL string        `json:"response_url"`

@@ -80,10 +80,10 @@ func (l Lang) made(rs []workflow.Request, hopeless bool, now time.Time) *reply {
 
 // recorded is one request's line of an acknowledgement of several, or all of it.
 func (l Lang) recorded(r workflow.Request, of int) string {
-	what := l.does(r.Change)
+	what := l.does(r)
 	switch {
 	case of > maxSpelled: // the typed command says the rest
-		return l.say("made.line", r.Number, l.subject(r.Change.Subject))
+		return l.say("made.line", r.Number, l.subject(r.Change.Subject, names(r).subject))
 	case r.State != workflow.Pending && of > 1:
 		return "• " + l.say("made.now", r.Number, l.state(r.State), what)
 	case r.State != workflow.Pending:
@@ -137,6 +137,11 @@ func (b *Bot) repair(ctx context.Context, i interaction, a blockAction) {
 	}
 	lang := b.langOf(ctx, i.User.ID)
 	rep := b.made(ctx, lang, rs)
+	if said := i.Message.Text; said != "" && len(rs) == 1 { // a direct message, which said more than that it is recorded
+		r := rs[0]
+		r.State = r.StateAt(b.o.Engine.Now())
+		rep = private(trim(said, maxSection-200) + "\n" + lang.present(r))
+	}
 	rep.Replace = true
 	var err error
 	if i.View != nil {

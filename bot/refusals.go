@@ -41,7 +41,7 @@ var refusals = map[workflow.Kind][languages]string{
 	workflow.NothingToEnd:   {"%[1]s takes something away, so there is nothing that a limit could end: leave `for` out.", "%[1]s 是收回权限，没有可到期的内容：请去掉 `for`。"},
 	workflow.UnknownName:    {"%[2]s knows nobody of the name %[1]s: check the name, or give the ID.", "%[2]s 没有名为 %[1]s 的用户：请核对名称，或直接写 ID。"},
 	workflow.Ambiguous:      {"%[1]s may mean several: %[2]s. Give the ID that you mean.", "%[1]s 对应多个：%[2]s。请写明其中一个 ID。"},
-	workflow.NoLookUp:       {"%[1]s cannot be looked up, because %[2]s has no IAM to ask: give the ID.", "无法查询 %[1]s：%[2]s 未配置 IAM。请直接写 ID。"},
+	workflow.NoLookUp:       {"%[1]s cannot be looked up, because %[2]s has no IAM to ask, or its account may not list users: give the ID.", "无法查询 %[1]s：%[2]s 未配置 IAM，或其账号无权列出用户。请直接写 ID。"},
 	workflow.Unresolved:     {"What %[1]s means on %[2]s could not be found out, because the cloud gave no answer: try again in a moment.", "云平台没有应答，无法确认 %[2]s 上的 %[1]s：请稍后重试。"},
 	workflow.NoList:         {"%[2]s has no list of %[1]s: `help` shows what there is.", "%[2]s 没有 %[1]s 列表：可用 `help` 查看用法。"},
 	workflow.Unreadable:     {"%[1]s could not be read (%[2]s): try again in a moment, and tell an operator if it stays so.", "无法读取 %[1]s（%[2]s）：请稍后重试；如持续出现请联系运维人员。"},
@@ -82,7 +82,7 @@ func (l Lang) sayRefusal(r *workflow.Refusal) string {
 		}
 	}
 	if q := r.Request; q != nil && q.Number != 0 {
-		lines[0] += " " + l.present(*q)
+		lines[0] = l.join(lines[0], l.present(*q))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -113,7 +113,7 @@ func (l Lang) sentence(r *workflow.Refusal) string {
 		case i < takes:
 			args = append(args, said)
 		case takes > 1: // a list of what there is
-			args[takes-1] += ", " + said
+			args[takes-1] += l.say("list.comma") + said
 		}
 	}
 	for len(args) < takes {

@@ -34,10 +34,13 @@ func (s *step) bear() {
 		RequesterGroups: s.r.RequesterGroups, Rule: s.r.Rule, Created: s.now, Updated: s.now,
 		Reason: "#" + s.r.Number.String(),
 	}
-	if before := s.r.Attempt; before != nil && before.Before.Wanted != "" && change.Action != DropRole {
-		// What this request leaves behind is what the child may end, and nothing newer. A role that was added ends
-		// whatever has become of the others.
-		child.Plan = &Plan{At: s.now, Membership: Membership{State: before.Before.Wanted}}
+	if at := s.r.Attempt; at != nil {
+		child.Plan = &Plan{At: s.now, Membership: Membership{GroupName: at.Before.GroupName, SubjectName: at.Before.SubjectName}}
+		if change.Action != DropRole {
+			// What this request leaves behind is what the child may end, and nothing newer. A role that was added ends
+			// whatever has become of the others.
+			child.Plan.Membership.State = at.Before.Wanted
+		}
 	}
 	cs := &step{r: child, from: nowhere, c: Command{Verb: Submit, Via: "timer"}, now: s.now}
 	cs.turn(Approved, "ends #"+s.r.Number.String())
@@ -54,11 +57,7 @@ func (s *step) former() []RoleRef {
 	if s.r.Attempt == nil {
 		return nil
 	}
-	var roles []RoleRef
-	for _, id := range s.r.Attempt.Before.Roles {
-		roles = append(roles, RoleRef{ID: id})
-	}
-	return roles
+	return refs(s.r.Attempt.Before)
 }
 
 // warnings are how long before its end people are told that a timed membership ends.

@@ -80,7 +80,7 @@ func TestFailure_NoRightToReadIAM(t *testing.T) {
 	w := newWorld(t, rig.Options{})
 	w.DataArts.SetBehaviour(dataartsfake.Behaviour{IAMRefused: true})
 	got := w.types("U0REQ", "add user:carol to warehouse/"+space+" as viewer")
-	if !strings.Contains(got, "*user:carol* cannot be looked up") || !strings.Contains(got, "give the ID") || numberIn(got) != 0 {
+	if !strings.Contains(got, "*user:carol* cannot be looked up") || !strings.Contains(got, "its account may not list users: give the ID") || numberIn(got) != 0 {
 		t.Errorf("a name: %q", got)
 	}
 	r, card := w.planned("add " + dataartsfake.UserCarol + " to warehouse/" + space + " as viewer")

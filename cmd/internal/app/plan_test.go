@@ -51,7 +51,7 @@ func TestPlan_CardShowsTheDifference(t *testing.T) {
 			typed string
 			want  []string
 		}{
-			{"invite 50002 to gpu-lab/1001 as 张三", []string{"*not a member* → *invited as 张三*", "gpu-lab/1001 · gpu-research"}},
+			{"invite 50002 to gpu-lab/1001 as 张三", []string{"*not a member* → *invited as 张三*", "to team *gpu-research* on", "gpu-research\ngpu-lab/1001"}},
 			{"invite 50005 to gpu-lab/1001", []string{"*invitation rejected as vision lab* → *invited*", "already answered"}},
 			{"rename 50003 on gpu-lab/1001 as 李四", []string{"*joined as 陈静* → *joined as 李四*"}},
 			{"cancel 50004 on gpu-lab/1001", []string{"*invited as 赵磊* → *invitation cancelled as 赵磊*"}},
@@ -59,7 +59,7 @@ func TestPlan_CardShowsTheDifference(t *testing.T) {
 			{"accept gpu-lab/2001", []string{"*invited as gpu-research* → *joined as gpu-research*", "llm-platform"}},
 			{"invite 50003 to gpu-lab/1001", []string{"Nothing to do: already *joined as 陈静*"}},
 			{"role @alice on" + target + " as viewer", []string{
-				"*developer (r00002)* → *viewer (r00004)*", "· analytics", "· console-2d03", "from the configuration's people",
+				"*developer (r00002)* → *viewer (r00004)*", "in workspace *analytics* on", "analytics\nwarehouse/" + space, "<@U0ALICE> · console-2d03\n" + alice, "from the configuration's people",
 			}},
 			{"role @alice on" + target + " as admin", []string{"*developer (r00002)* → *admin (r00001)*", "may change everything"}},
 			{"add-role @alice on" + target + " as viewer", []string{"*developer (r00002)* → *developer (r00002), viewer (r00004)*"}},

@@ -84,7 +84,7 @@ var mistyped = map[workflow.Kind]struct{ typed, want string }{
 	workflow.NothingToEnd:   {"remove @alice from warehouse/" + space + " for 7d", "*remove* takes something away"},
 	workflow.UnknownName:    {"add user:nobody to warehouse/" + space + " as viewer", "*warehouse* knows nobody of the name *user:nobody*"},
 	workflow.Ambiguous:      {"add user:bob to warehouse/" + space + " as viewer", "may mean several: *" + dataartsfake.UserBob + "*, *"},
-	workflow.NoLookUp:       {"add user:bob to alone/" + space + " as viewer", "cannot be looked up, because *alone* has no IAM to ask: give the ID"},
+	workflow.NoLookUp:       {"add user:bob to alone/" + space + " as viewer", "cannot be looked up, because *alone* has no IAM to ask, or its account may not list users: give the ID"},
 	workflow.NoList:         {"roles gpu-lab/1001", "*gpu-lab* has no list of *roles*: `help`"},
 	workflow.Unreadable:     {"members warehouse/" + strings.Repeat("0", 32), "could not be read (*DLM.4001"},
 	workflow.NoReadRule:     {"members gpu-lab/4711", "No rule of the policy lets you ask for anything on *gpu-lab/4711*"},

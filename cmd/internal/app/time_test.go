@@ -211,8 +211,8 @@ func TestTime_MembershipEnds(t *testing.T) {
 		}
 		clock.push(6*day + time.Minute)
 		warned(1)
-		if got := w.directly("U0REQ", "Soon over"); !strings.Contains(got, end) {
-			t.Errorf("the warning says %q, want %q in it", got, end)
+		if got := w.directly("U0REQ", "Soon over"); !strings.Contains(got, end) || !strings.Contains(got, "from workspace *analytics* ("+space+")") {
+			t.Errorf("the warning says %q, want %q and the workspace's name in it", got, end)
 		}
 		clock.push(23 * hour)
 		warned(2)
@@ -232,6 +232,9 @@ func TestTime_FormerRolesComeBackAfterADowntime(t *testing.T) {
 		w.roles(alice, "r00003", "r00004")
 		r := w.granted("role @alice on warehouse/" + space + " as developer for 30d")
 		w.awaits(alice, "r00002")
+		if text := w.reads(r.Child, "*analytics*"); !strings.Contains(text, "to operator (r00003), viewer (r00004)") {
+			t.Errorf("the card of the end reads\n%s\nwant the names of the former roles in it", text)
+		}
 		w.settled(r.Child)
 		w.stop()
 		clock.push(31 * day)

@@ -155,6 +155,10 @@ func TestWithdraw_FromADirectMessage(t *testing.T) {
 			now := w.again(m)
 			return len(withdrawals(now)) == 0 && strings.Contains(slackfake.Text(now), "is *withdrawn*")
 		})
+		if got := slackfake.Text(w.again(m)); !strings.Contains(got, "<@U0LEAD> approved your request #"+r.Number.String()+": Invite *50002*") ||
+			!strings.Contains(got, "1 of 2 approvals are in") {
+			t.Errorf("the message now reads %q, want what it said before kept", got)
+		}
 
 		r, card = w.asks("U0REQ", "invite 50004 to gpu-lab/1001")
 		w.clicks("U0LEAD", card, "approve")
