@@ -51,7 +51,7 @@ func TestSlackAway_NoPing(t *testing.T) {
 	w := newWorld(t, rig.Options{})
 	before := len(w.Slack.Connects())
 	w.Slack.StopPings(true)
-	w.within(50*time.Second, "connected anew", func() bool { return len(w.Slack.Connects()) > before })
+	w.within(75*time.Second, "connected anew", func() bool { return len(w.Slack.Connects()) > before })
 	w.Slack.StopPings(false)
 	w.eventually("ready", w.ready)
 	w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
