@@ -196,15 +196,11 @@ func (l Lang) roles(rs []workflow.RoleRef) string {
 	return strings.Join(said, l.say("list.comma"))
 }
 
-// facts are what the sentence above them does not say: who asked, and the IDs behind its names.
+// facts are what the sentence above them does not say: the IDs behind its names, and who asked.
 func (l Lang) facts(r workflow.Request) []*slack.TextBlockObject {
 	c, n := r.Change, names(r)
 	var fs []*slack.TextBlockObject
 	add := func(key, value string) { fs = append(fs, mrkdwn(trim(l.say(key, value), maxField))) }
-	add("card.requester", who(r.Requester))
-	if n.group != "" {
-		add("card.target", n.group+"\n"+shown(c.System+"/"+c.Group, 200))
-	}
 	var subject []string
 	if c.Subject.Slack != "" {
 		subject = append(subject, "<@"+c.Subject.Slack+">")
@@ -215,6 +211,10 @@ func (l Lang) facts(r workflow.Request) []*slack.TextBlockObject {
 	if len(subject) > 0 {
 		add("card.subject", strings.Join(subject, " · ")+"\n"+shown(c.Subject.String(), 200)+l.origin(c.Subject))
 	}
+	if n.group != "" {
+		add("card.target", n.group+"\n"+shown(c.System+"/"+c.Group, 200))
+	}
+	add("card.requester", who(r.Requester))
 	return fs
 }
 
@@ -334,7 +334,11 @@ func (l Lang) ending(r workflow.Request) string {
 	case r.State == workflow.Failed && res.MarkedBy.User != "":
 		return l.say("result.not", who(res.MarkedBy))
 	case r.State == workflow.Failed:
-		return l.say("result.failed", l.vendor(res.Fault), l.mend(res.Fault))
+		s := l.say("result.failed", l.mend(res.Fault))
+		if said := l.vendor(res.Fault); said != "" {
+			s += "\n>" + said
+		}
+		return s
 	case r.State == workflow.Unknown && !res.Asked:
 		return l.say("result.looking")
 	case r.State == workflow.Unknown:
@@ -421,7 +425,10 @@ func (l Lang) buttons(r workflow.Request) []slack.BlockElement {
 
 // about is the card's small print.
 func (l Lang) about(r workflow.Request) string {
-	parts := []string{l.say("card.rule", shown(r.Rule.Name, 100)), l.date(r.Created)}
+	parts := []string{l.date(r.Created)}
+	if r.State != workflow.Pending { // else who is still needed is said with the rule
+		parts = []string{l.say("card.rule", shown(r.Rule.Name, 100)), l.date(r.Created)}
+	}
 	if r.Parent != 0 {
 		parts = append(parts, l.say("card.parent", r.Parent))
 	}

@@ -134,7 +134,7 @@ func views(b *Bot, l Lang) map[string]any {
 		aRequest(workflow.Pending, func(r *workflow.Request) { r.Number = 41 }), aRequest(workflow.Pending, func(r *workflow.Request) { r.Number = 40 }),
 	}}
 	ended := page{next: 30, requests: []workflow.Request{
-		aRequest(workflow.Done, nil), aRequest(workflow.Failed, func(r *workflow.Request) { r.Number = 39 }),
+		aRequest(workflow.Done, nil), aRequest(workflow.Failed, func(r *workflow.Request) { r.Number, r.Result = 39, cards()["failed"].Result }),
 		aRequest(workflow.Denied, func(r *workflow.Request) { r.Number, r.Reason = 38, strings.Repeat("长", 1000) }),
 	}}
 	middle := pages{}

@@ -267,6 +267,9 @@ func (l Lang) homeMore(part string, r workflow.Request) string {
 	if n := len(r.Decisions); part != partWaiting && n > 0 {
 		lines = append(lines, l.decision(r.Decisions[n-1]))
 	}
+	if end := l.ending(r); end != "" && (r.State == workflow.Failed || r.Asked()) {
+		lines = append(lines, end) // its buttons are what is to be done about it
+	}
 	if part == partMine && r.State == workflow.Pending {
 		lines = append(lines, l.progress(r))
 	}

@@ -59,7 +59,11 @@ func (l Lang) direct(r workflow.Request, e workflow.Effect) string {
 	case workflow.GiveUp:
 		return l.say("dm.no_card", r.Number, what, r.Rule.Channel)
 	default:
-		return l.say("dm.result", r.Number, what, l.ending(r))
+		s := l.say("dm.result", r.Number, what, l.ending(r))
+		if r.State == workflow.Failed {
+			s += "\n" + l.say("dm.retry", r.Rule.Channel)
+		}
+		return s
 	}
 }
 

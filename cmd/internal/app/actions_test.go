@@ -23,7 +23,7 @@ type actionCase struct {
 	name, typed string
 	call        string // what the emulator received: see calls
 	holds       string // the membership afterwards: see team and workspace
-	card        string // what the card says of the change
+	card        string // what the card says of the change; a direct message has the IDs beside the names too
 }
 
 const (
@@ -37,35 +37,35 @@ var compshareCases = []actionCase{
 	{
 		"invite with a remark", "invite 50002 to gpu-lab/1001 as 张三 because training run",
 		"CreateCompShareTeamRelation TeamId=1001 UserInfo.0.RemarkName=张三 UserInfo.0.UserCompanyId=50002", "Pending 张三",
-		"Invite *50002* to team *1001* on *gpu-lab* as 张三",
+		"Invite *50002* to team *gpu-research* on *gpu-lab* as 张三",
 	},
 	{
 		"invite without one", "invite 50006 gpu-lab/1001",
 		"CreateCompShareTeamRelation TeamId=1001 UserInfo.0.UserCompanyId=50006", "Pending ",
-		"Invite *50006* to team *1001* on *gpu-lab*",
+		"Invite *50006* to team *gpu-research* on *gpu-lab*",
 	},
 	{
 		"resend", "resend 50004 on gpu-lab/1001",
 		"SetCompShareTeamRelation Status=Send TeamId=1001 UserCompanyId=50004", "Pending 赵磊",
-		"Send the invitation of *50004* to team *1001* on *gpu-lab* again",
+		"Send the invitation of *50004* to team *gpu-research* on *gpu-lab* again",
 	},
 	{
 		"cancel", "cancel 50002 on gpu-lab/1001",
 		"SetCompShareTeamRelation Status=Cancel TeamId=1001 UserCompanyId=50002", "Canceled 张三",
-		"Cancel the invitation of *50002* to team *1001* on *gpu-lab*",
+		"Cancel the invitation of *50002* to team *gpu-research* on *gpu-lab*",
 	},
 	{
 		"rename", `rename 50003 on gpu-lab/1001 as "李 四"`,
 		"SetCompShareTeamRelation RemarkName=李 四 Status=UpdateRemarkName TeamId=1001 UserCompanyId=50003", "Joined 李 四",
-		"Rename *50003* in team *1001* on *gpu-lab* to 李 四",
+		"Rename *50003* in team *gpu-research* on *gpu-lab* to 李 四",
 	},
 	{
 		"accept", "accept gpu-lab/2001", "SetCompShareTeamRelation Status=Agree TeamId=2001", "Joined gpu-research",
-		"Accept the invitation to team *2001* for the account of *gpu-lab*",
+		"Accept the invitation to team *llm-platform* for the account of *gpu-lab*",
 	},
 	{
 		"reject", "reject gpu-lab/2002", "SetCompShareTeamRelation Status=Reject TeamId=2002", "Rejected ",
-		"Reject the invitation to team *2002* for the account of *gpu-lab*",
+		"Reject the invitation to team *second* for the account of *gpu-lab*",
 	},
 }
 
@@ -73,12 +73,12 @@ var dataartsCases = []actionCase{
 	{
 		"add", "add @alice to warehouse/" + space + " as developer because on call",
 		"POST /" + space + "/users " + body(userBody(nil, "r00002")), "r00002",
-		"Add <@U0ALICE> (" + alice + ") to workspace *" + space + "* on *warehouse* as developer (r00002)",
+		"Add <@U0ALICE> to workspace *analytics* on *warehouse* as developer (r00002)",
 	},
 	{
 		"role", "role @alice on warehouse/" + space + " as operator",
 		"PUT /" + space + "/users/" + alice + " " + body(userBody(row, "r00003")), "r00003",
-		"Set the role of <@U0ALICE> (" + alice + ") in workspace *" + space + "* on *warehouse* to operator (r00003)",
+		"Set the role of <@U0ALICE> in workspace *analytics* on *warehouse* to operator (r00003)",
 	},
 	{
 		"several roles", `role ` + alice + ` on warehouse/` + space + ` as "viewer, developer"`,
@@ -88,22 +88,22 @@ var dataartsCases = []actionCase{
 	{
 		"remove", "remove " + alice + " from warehouse/" + space,
 		"POST /" + space + `/delete-users {"user_ids":["` + alice + `"]}`, "absent",
-		"Remove *" + alice + "* from workspace *" + space + "* on *warehouse*",
+		"Remove *alice* from workspace *analytics* on *warehouse*",
 	},
 	{
 		"add a user group", "add group:" + group + " in warehouse/" + space + " as viewer",
 		"POST /" + space + `/users {"groups":[{"id":"` + group + `"}],"roles_ids":[{"role_id":"r00004"}],"type":1}`, "r00004",
-		"Add the user group *" + group + "* to workspace *" + space + "* on *warehouse* as viewer (r00004)",
+		"Add the user group *platform* to workspace *analytics* on *warehouse* as viewer (r00004)",
 	},
 	{
 		"role of a user group", "role group:" + group + " on warehouse/" + space + " as r00003",
 		"PUT /" + space + "/users/" + group + ` {"groups":[{"id":"` + group + `"}],"roles_ids":[{"role_id":"r00003"}],"type":1}`, "r00003",
-		"Set the role of the user group *" + group + "*",
+		"Set the role of the user group *platform*",
 	},
 	{
 		"remove a user group", "remove group:" + group + " from warehouse/" + space,
 		"POST /" + space + `/delete-users {"user_ids":["` + group + `"]}`, "absent",
-		"Remove the user group *" + group + "*",
+		"Remove the user group *platform*",
 	},
 }
 
@@ -211,7 +211,7 @@ func (w *world) carriesOut(t *testing.T, c actionCase) {
 	defer func(old *testing.T) { w.t = old }(w.t)
 	w.t = t
 	before := w.calls()
-	r, card := w.asks("U0REQ", c.typed)
+	r, card := w.planned(c.typed)
 	pending := slackfake.Text(card)
 	for _, want := range []string{c.card, "#" + r.Number.String(), "pending", "<@U0REQ>"} {
 		if !strings.Contains(pending, want) {
@@ -244,7 +244,14 @@ func (w *world) carriesOut(t *testing.T, c actionCase) {
 	}
 	number := "#" + r.Number.String()
 	w.directly("U0REQ", "<@U0LEAD> approved your request "+number)
-	if dm := w.directly("U0REQ", "Your request "+number+": "); !strings.Contains(dm, c.card) || !strings.Contains(dm, "done") {
-		t.Errorf("the direct message reads %q, want %q and done in it", dm, c.card)
+	dm := w.directly("U0REQ", "Your request "+number+": ")
+	for _, id := range []string{r.Change.Group, r.Change.Subject.ID} {
+		if !strings.Contains(dm, id) {
+			t.Errorf("the direct message reads %q, want %s in it", dm, id)
+		}
+		dm = strings.ReplaceAll(dm, " ("+id+")", "")
+	}
+	if !strings.Contains(dm, c.card) || !strings.Contains(dm, "done") {
+		t.Errorf("the direct message reads %q without the IDs, want %q and done in it", dm, c.card)
 	}
 }
