@@ -185,7 +185,7 @@ func (b *Bot) clicked(ctx context.Context, i interaction, a blockAction) (workfl
 	if err != nil || v == 0 || n.String() != a.Value || a.BlockID != block && !strings.HasPrefix(a.BlockID, block+":") {
 		return 0, workflow.Refuse(workflow.NotHere)
 	}
-	if a.ActionID == actWithdraw || i.Container.Type == "view" && i.View != nil && i.View.Type == "home" {
+	if a.ActionID == actWithdraw || i.View != nil && i.View.Type == "home" {
 		return n, nil
 	}
 	channel, ts := i.place()

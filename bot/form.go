@@ -296,8 +296,16 @@ func (b *Bot) submitForm(ctx context.Context, i interaction, f filled) ([]workfl
 		return nil, ref
 	}
 	return b.o.Engine.Submit(ctx, workflow.Submission{
-		Delivery: "view " + i.View.ID, Actor: b.actor(ctx, i.person(), false), Drafts: drafts, Reason: a.reason, Via: "slack form",
+		Delivery: i.View.delivery(), Actor: b.actor(ctx, i.person(), false), Drafts: drafts, Reason: a.reason, Via: "slack form",
 	})
+}
+
+// delivery tells a form that is delivered twice from two forms; empty where Slack does not say which form it is.
+func (v view) delivery() string {
+	if v.ID == "" {
+		return ""
+	}
+	return "view " + v.ID
 }
 
 // fields are where a refusal is shown in the form.

@@ -162,16 +162,27 @@ func (b *Bot) findDirect(ctx context.Context, r workflow.Request, e workflow.Eff
 	}
 }
 
-// unreadable lets a missing scope pass: the look-up is then impossible, not failed.
+// unreadable lets a missing scope, or a missing method, pass: the look-up is then impossible, not failed.
 func (b *Bot) unreadable(err error) error {
+	impossible := false
 	if e, ok := errors.AsType[slack.SlackErrorResponse](err); ok {
 		switch e.Err {
-		case "missing_scope", "not_in_channel", "channel_not_found", "no_permission", "thread_not_found", "unknown_method":
-			b.o.Logger.Warn("earlier messages cannot be read, so one may be posted twice", "error", err)
-			return nil
+		case "missing_scope", "not_in_channel", "channel_not_found", "no_permission", "thread_not_found", "unknown_method",
+			"not_allowed_token_type", "method_not_supported_for_channel_type":
+			impossible = true
 		}
 	}
-	return slackError(err)
+	if e, ok := errors.AsType[slack.StatusCodeError](err); ok {
+		switch e.Code {
+		case http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone, http.StatusNotImplemented:
+			impossible = true
+		}
+	}
+	if !impossible {
+		return slackError(err)
+	}
+	b.o.Logger.Warn("earlier messages cannot be read, so one may be posted twice", "error", err)
+	return nil
 }
 
 // ours reads the metadata of a message that this bot has posted.

@@ -259,7 +259,10 @@ func (a *App) receive(ctx context.Context) error {
 	if err != nil {
 		return quietly(ctx, err)
 	}
-	if shared := a.lookAtChannels(ctx, a.cfg.Rules); len(shared) > 0 {
+	first, cancel := context.WithTimeout(ctx, startTime)
+	shared := a.lookAtChannels(first, a.cfg.Rules)
+	cancel()
+	if len(shared) > 0 {
 		return misconfigured("%s", sharedSentence(shared))
 	}
 	a.setPolicy(func(p *workflow.Policy) {

@@ -16,8 +16,9 @@ const (
 	// it did not answer.
 	channelsAge   = 5 * time.Minute
 	channelsAgain = time.Minute
-	// channelTime bounds one look at all of them.
+	// channelTime bounds one look at all of them, startTime the first one, which a start waits for.
 	channelTime = 15 * time.Second
+	startTime   = 3 * time.Second
 )
 
 // channels is what Slack said of the rules' channels.

@@ -247,6 +247,17 @@ func TestSharedChannel_RefusesToStart(t *testing.T) {
 	})
 }
 
+func TestSharedChannel_SilenceDelaysNoStart(t *testing.T) {
+	t.Parallel()
+	w := newRig(t, rig.Options{})
+	w.Slack.Fault(slackfake.Fault{Method: "conversations.info", Kind: slackfake.Hang, For: 14 * time.Second, Count: -1})
+	began := time.Now()
+	w.start()
+	if took := time.Since(began); took > 6*time.Second {
+		t.Errorf("ready after %v", took)
+	}
+}
+
 // Slack that does not answer at the start holds nothing up; it is asked again, and what it then says is in force.
 func TestSharedChannel_FoundOutLater(t *testing.T) {
 	t.Parallel()
