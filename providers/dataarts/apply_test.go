@@ -235,20 +235,31 @@ var faultsOfCalls = []struct {
 // Every fault of every action: what it is told to be, that one request was sent, and who is a member afterwards.
 func TestApply_Faults(t *testing.T) {
 	actions := []struct {
-		change  workflow.Change
-		present []string
+		change         workflow.Change
+		present, after []string
 	}{
-		{change(workflow.Add, user(alice), "r00002"), nil},
-		{change(workflow.SetRole, user(alice), "r00002"), []string{"r00003"}},
-		{change(workflow.RemoveOne, user(alice)), []string{"r00003"}},
+		{change(workflow.Add, user(alice), "r00002"), nil, []string{"r00002"}},
+		{change(workflow.SetRole, user(alice), "r00002"), []string{"r00003"}, []string{"r00002"}},
+		{change(workflow.AddRole, user(alice), "r00002"), []string{"r00003"}, []string{"r00002", "r00003"}},
+		{change(workflow.DropRole, user(alice), "r00002"), []string{"r00002", "r00003"}, []string{"r00003"}},
+		{change(workflow.RemoveOne, user(alice)), []string{"r00003"}, nil},
+		{change(workflow.Add, userGroup(platform), "r00002"), nil, []string{"r00002"}},
+		{change(workflow.SetRole, userGroup(platform), "r00002"), []string{"r00003"}, []string{"r00002"}},
+		{change(workflow.AddRole, userGroup(platform), "r00002"), []string{"r00003"}, []string{"r00002", "r00003"}},
+		{change(workflow.DropRole, userGroup(platform), "r00002"), []string{"r00002", "r00003"}, []string{"r00003"}},
+		{change(workflow.RemoveOne, userGroup(platform)), []string{"r00003"}, nil},
 	}
 	for _, a := range actions {
 		for _, tt := range faultsOfCalls {
-			name := fmt.Sprintf("%s/%s%d/%t", a.change.Action, tt.fault.Kind, tt.fault.Status, tt.fault.Applies)
+			name := fmt.Sprintf("%s/%s/%s%d/%t", a.change.Action, a.change.Subject.Kind, tt.fault.Kind, tt.fault.Status, tt.fault.Applies)
 			t.Run(name, func(t *testing.T) {
 				s := cloud(t)
 				if a.present != nil {
-					s.SetMember(analytics, member(alice, a.present...))
+					m := member(a.change.Subject.ID, a.present...)
+					if a.change.Subject.Kind == workflow.UserGroup {
+						m.Type = dataartsfake.TypeGroup
+					}
+					s.SetMember(analytics, m)
 				}
 				p := open(t, options(s.URL()))
 				m := read(t, p, a.change)
@@ -273,9 +284,9 @@ func TestApply_Faults(t *testing.T) {
 				}
 				after := a.present
 				if tt.applied {
-					after = wantedRoles(a.change)
+					after = a.after
 				}
-				if got := rolesOf(s, user(alice)); !slices.Equal(got, after) {
+				if got := rolesOf(s, a.change.Subject); !slices.Equal(got, after) {
 					t.Errorf("roles %q, want %q", got, after)
 				}
 				fit := workflow.Differs
@@ -288,14 +299,6 @@ func TestApply_Faults(t *testing.T) {
 			})
 		}
 	}
-}
-
-func wantedRoles(c workflow.Change) []string {
-	var ids []string
-	for _, r := range c.Roles {
-		ids = append(ids, r.ID)
-	}
-	return ids
 }
 
 // Giving up says nothing about what the vendor then does.
