@@ -125,7 +125,7 @@ func why(c workflow.Change, m workflow.Membership) *workflow.Fault {
 }
 
 // confirm asks for the workspace's roles where something depends on them: whether the workspace exists at all, which an
-// empty list does not tell, and whether a role exists that is no preset.
+// empty list does not tell, and whether a role exists that is no preset. That the workspace exists its instance may say too.
 func (p *Provider) confirm(ctx context.Context, c workflow.Change, m *workflow.Membership, exists bool) *workflow.Fault {
 	custom := slices.DeleteFunc(wanted(c), func(id string) bool { _, ok := preset(id); return ok })
 	if c.Action == workflow.DropRole {
@@ -140,9 +140,12 @@ func (p *Provider) confirm(ctx context.Context, c workflow.Change, m *workflow.M
 			m.Fit, m.Why = workflow.Impossible, noWorkspace(b.fault)
 			return nil
 		}
+		if !exists && len(custom) == 0 && p.listed(ctx, c.Group) {
+			return nil // the roles were only asked for in order to learn that
+		}
 		return b.fault
 	}
-	if !exists && len(roles) == 0 {
+	if !exists && len(roles) == 0 && !p.listed(ctx, c.Group) {
 		return unclearList("neither members nor roles tell whether the workspace exists")
 	}
 	for _, id := range custom {
@@ -154,6 +157,15 @@ func (p *Provider) confirm(ctx context.Context, c workflow.Change, m *workflow.M
 		}
 	}
 	return nil
+}
+
+// listed reports whether the instance shows the workspace, which a list of no members does not tell.
+func (p *Provider) listed(ctx context.Context, workspace string) bool {
+	if p.groupName(ctx, workspace) != "" {
+		return true
+	}
+	groups, err := p.Groups(ctx)
+	return err == nil && slices.ContainsFunc(groups, func(w Workspace) bool { return w.ID == workspace })
 }
 
 // deniesWorkspace reports whether the vendor says that there is no such workspace: the service itself refused to list

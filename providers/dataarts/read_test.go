@@ -136,6 +136,29 @@ func TestRead_WorkspaceThatCannotBeConfirmed(t *testing.T) {
 	}
 }
 
+// Where the roles cannot be read, the instance's own list may tell that the workspace exists.
+func TestRead_EmptyWorkspaceThatTheInstanceShows(t *testing.T) {
+	for _, hidden := range []string{"", dataartsfake.ShowWorkSpace, dataartsfake.ListManagerWorkSpaces} {
+		s := cloud(t)
+		empty := strings.Repeat("1", 32)
+		s.AddWorkspace(empty, "empty")
+		for _, route := range []string{dataartsfake.ListWorkspaceRoles, hidden} {
+			if route != "" {
+				s.AddFault(dataartsfake.Fault{Route: route, Kind: dataartsfake.Status, Status: 404, Code: "APIGW.0101", Count: -1})
+			}
+		}
+		c := change(workflow.Add, user(alice), "r00002")
+		c.Group = empty
+		if m := read(t, open(t, options(s.URL())), c); m.Fit != workflow.Differs || m.State != "absent" {
+			t.Errorf("without %q: %+v", hidden, m)
+		}
+		c.Group = strings.Repeat("0", 32)
+		if f := readFault(t, open(t, options(s.URL())), c); f.Code != "APIGW.0101" {
+			t.Errorf("without %q, of a workspace that is not there: %+v", hidden, f)
+		}
+	}
+}
+
 func TestRead_RoleOfTheWorkspacesOwn(t *testing.T) {
 	s := cloud(t)
 	p := open(t, options(s.URL()))
