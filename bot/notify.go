@@ -57,6 +57,9 @@ func (b *Bot) Show(ctx context.Context, r workflow.Request, again bool) (workflo
 		if err == nil && card.TS == "" {
 			err = errors.New("chat.postMessage answered without a ts")
 		}
+		if card.Channel == "" {
+			card.Channel = r.Rule.Channel
+		}
 		return err
 	})
 	if err != nil {

@@ -61,6 +61,22 @@ func TestClicked_OnTheHomeWithoutContainer(t *testing.T) {
 	}
 }
 
+// A click counts on the card only, so where the card is must be known.
+func TestShow_WhereSlackDoesNotSayTheChannel(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"ok":true,"ts":"1.000002"}`)
+	}))
+	defer srv.Close()
+	b := wording(t)
+	b.client = slack.New("xoxb-1", slack.OptionAPIURL(srv.URL+"/"))
+	r := aRequest(workflow.Pending, nil)
+	r.Card = workflow.Card{}
+	card, err := b.Show(t.Context(), r, false)
+	if err != nil || card.Channel != r.Rule.Channel || card.TS != "1.000002" {
+		t.Errorf("%+v, %v; want it in %s", card, err, r.Rule.Channel)
+	}
+}
+
 func TestDelivery_OfAFormWithoutAnID(t *testing.T) {
 	if got := (view{}).delivery(); got != "" {
 		t.Errorf("%q: two forms would be taken for one", got)
