@@ -29,9 +29,7 @@ func fit(c workflow.Change, m Member, sure bool) workflow.Membership {
 	case c.Action == workflow.Resend && m.Status == Joined:
 		return impossible(out, "the company has joined already; there is no invitation to send again")
 	case sure && m.Status == Absent && (c.Action == workflow.Resend || c.Action == workflow.Rename):
-		out = impossible(out, "the company is neither a member of the team nor invited")
-		out.Why.Class = workflow.ClassSubject
-		return out
+		return impossible(out, "the company is neither a member of the team nor invited")
 	case harmful(c.Action, m.Status):
 		return impossible(out, harm(m.Status))
 	}

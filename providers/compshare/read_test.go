@@ -46,11 +46,7 @@ func TestProvider_ReadFits(t *testing.T) {
 				if got.State != wantState {
 					t.Errorf("%s of %q: state %q, want %q", action, status, got.State, wantState)
 				}
-				class := workflow.ClassState
-				if status == "" {
-					class = workflow.ClassSubject
-				}
-				if (got.Why != nil) != (want == workflow.Impossible) || (got.Why != nil && got.Why.Class != class) {
+				if (got.Why != nil) != (want == workflow.Impossible) || (got.Why != nil && got.Why.Class != workflow.ClassState) {
 					t.Errorf("%s of %q: why %+v", action, status, got.Why)
 				}
 				if !json.Valid(got.Row) {

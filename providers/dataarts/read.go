@@ -118,7 +118,7 @@ func why(c workflow.Change, m workflow.Membership) *workflow.Fault {
 		}
 	default:
 		return &workflow.Fault{
-			Class: workflow.ClassSubject,
+			Class: workflow.ClassState,
 			Text:  "not a member of the workspace: use add",
 		}
 	}

@@ -31,7 +31,7 @@ func TestRead_Fit(t *testing.T) {
 		"add, as wanted, unsorted": {"r00004,r00002", change(workflow.Add, user(alice), "r00002", "r00004"), "r00002,r00004", workflow.Satisfied, ""},
 		"add, with other roles":    {"r00003", change(workflow.Add, user(alice), "r00002"), "r00003", workflow.Impossible, workflow.ClassState},
 		"add, with more roles":     {"r00002,r00003", change(workflow.Add, user(alice), "r00002"), "r00002,r00003", workflow.Impossible, workflow.ClassState},
-		"role, absent":             {none, change(workflow.SetRole, user(alice), "r00002"), "absent", workflow.Impossible, workflow.ClassSubject},
+		"role, absent":             {none, change(workflow.SetRole, user(alice), "r00002"), "absent", workflow.Impossible, workflow.ClassState},
 		"role, as wanted":          {"r00002", change(workflow.SetRole, user(alice), "r00002"), "r00002", workflow.Satisfied, ""},
 		"role, other":              {"r00003", change(workflow.SetRole, user(alice), "r00002"), "r00003", workflow.Differs, ""},
 		"role, a subset":           {"r00002,r00003", change(workflow.SetRole, user(alice), "r00002"), "r00002,r00003", workflow.Differs, ""},

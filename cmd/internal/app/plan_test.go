@@ -94,10 +94,8 @@ func TestPlan_UnknownIsDeniedByTheBot(t *testing.T) {
 		for typed, want := range map[string]string{
 			"invite 50002 to gpu-lab/4711":                            "RetCode 16004 the account has no such team: team not exist",
 			"invite 50002 to gpu-lab/2001":                            "the account has no such team",
-			"rename 50006 on gpu-lab/1001 as x":                       "neither a member of the team nor invited",
 			"add @alice to warehouse/" + nowhere + " as viewer":       "DLM.4001 no such workspace",
 			"remove @alice from warehouse/" + nowhere:                 "no such workspace",
-			"role @alice on warehouse/" + space + " as viewer":        "not a member of the workspace: use add",
 			"add " + nobody + " to warehouse/" + space + " as r00004": "Could not find user: " + nobody,
 		} {
 			n := numberIn(w.types("U0REQ", typed))
@@ -110,6 +108,29 @@ func TestPlan_UnknownIsDeniedByTheBot(t *testing.T) {
 				t.Errorf("%s: decisions %v of nobody", typed, r.Decisions)
 			}
 			w.directly("U0REQ", "Your request #"+n.String()+" was not passed on")
+		}
+		if got := w.calls(); len(got) > 0 {
+			t.Errorf("calls %v, want none", got)
+		}
+	})
+}
+
+// Who is no member yet may be one by the time of the call: another request may wait for just that.
+func TestPlan_NoMemberYetIsForPeopleToDecide(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		for typed, want := range map[string]string{
+			"rename 50006 on gpu-lab/1001 as x":                "neither a member of the team nor invited",
+			"role @alice on warehouse/" + space + " as viewer": "not a member of the workspace: use add",
+		} {
+			r, card := w.planned(typed)
+			if text := slackfake.Text(card); !strings.Contains(text, "this cannot be done: ") || !strings.Contains(text, want) {
+				t.Errorf("%s: the card reads\n%s\nwant %q in it", typed, text, want)
+			}
+			w.clicks("U0LEAD", card, "approve")
+			if _, card = w.becomes(r.Number, workflow.Failed); !strings.Contains(slackfake.Text(card), want) {
+				t.Errorf("%s: the card reads\n%s\nwant %q in it", typed, slackfake.Text(card), want)
+			}
 		}
 		if got := w.calls(); len(got) > 0 {
 			t.Errorf("calls %v, want none", got)
