@@ -425,9 +425,9 @@ func (l Lang) buttons(r workflow.Request) []slack.BlockElement {
 
 // about is the card's small print.
 func (l Lang) about(r workflow.Request) string {
-	parts := []string{l.date(r.Created)}
+	parts := []string{l.say("card.asked", l.date(r.Created))}
 	if r.State != workflow.Pending { // else who is still needed is said with the rule
-		parts = []string{l.say("card.rule", shown(r.Rule.Name, 100)), l.date(r.Created)}
+		parts = append([]string{l.say("card.rule", shown(r.Rule.Name, 100))}, parts...)
 	}
 	if r.Parent != 0 {
 		parts = append(parts, l.say("card.parent", r.Parent))

@@ -99,6 +99,7 @@ var phrases = map[string][languages]string{
 	"from.people_csv":     {"_ID from the file of people_", "_ID 来自人员文件_"},
 	"from.iam":            {"_ID looked up in IAM as %[1]s_", "_ID 由 IAM 按用户名 %[1]s 查得_"},
 	"card.reason":         {"*Why*\n>%[1]s", "*理由*\n>%[1]s"},
+	"card.asked":          {"asked %[1]s", "%[1]s 申请"},
 	"card.expires":        {"expires %[1]s", "%[1]s 过期"},
 	"card.rule":           {"rule “%[1]s”", "规则“%[1]s”"},
 	"card.parent":         {"follows from #%[1]s", "由 #%[1]s 产生"},

@@ -35,6 +35,9 @@ func (b *Bot) openForm(ctx context.Context, lang Lang, trigger string, a workflo
 		f.system = systems[0].Value
 	}
 	b.foresee(ctx, f, a)
+	if strings.Contains(f.who, "<@") {
+		b.namesOf(ctx) // whoever is mentioned reads as a name
+	}
 	_, err := b.client.OpenViewContext(ctx, trigger, b.form(lang, a, f))
 	return err
 }

@@ -151,10 +151,12 @@ func (p *parser) target(t token) *workflow.Refusal {
 	p.have["target"] = true
 	text := plain(t.text)
 	system, group, ok := strings.Cut(text, "/")
+	if len(text) <= maxToken {
+		p.ask.system, p.ask.group = system, group // half of it is of use to the form
+	}
 	if !ok || system == "" || group == "" || len(text) > maxToken {
 		return workflow.Refuse(workflow.BadTarget, text)
 	}
-	p.ask.system, p.ask.group = system, group
 	return nil
 }
 

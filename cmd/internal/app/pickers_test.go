@@ -286,6 +286,7 @@ func TestForm_IsOfferedFilledIn(t *testing.T) {
 				"system": "warehouse", "group": rig.Workspace, "action": "add", "who": "<@U0ALICE>", "role": "king", "for": "7d", "because": "on call",
 			},
 			"remove from warehouse/" + rig.Workspace: {"system": "warehouse", "group": rig.Workspace, "action": "remove", "who": "", "because": ""},
+			"role @alice on warehouse as viewer":     {"system": "warehouse", "group": "", "action": "role", "who": "<@U0ALICE>", "role": "viewer", "for": "", "because": ""},
 		} {
 			w.types("U0REQ", typed)
 			w.eventually("a form for "+typed, func() bool { _, ok := w.Slack.View("U0REQ"); return ok })
@@ -297,6 +298,16 @@ func TestForm_IsOfferedFilledIn(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		w.eventually("alice is called by her name", func() bool { // which Slack may be slow to say
+			w.types("U0REQ", "add @alice to warehouse as viewer")
+			w.eventually("a form", func() bool { _, ok := w.Slack.View("U0REQ"); return ok })
+			v, _ := w.Slack.View("U0REQ")
+			if _, err := w.Slack.CloseView(t.Context(), "U0REQ", v.ID, true); err != nil {
+				t.Fatal(err)
+			}
+			said, err := json.Marshal(v.Blocks)
+			return err == nil && strings.Contains(string(said), `"@Alice Zhang`)
+		})
 	})
 }
 
