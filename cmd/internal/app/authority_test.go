@@ -131,18 +131,37 @@ func TestAuthority_LooksAgainAtTheClick(t *testing.T) {
 
 func TestAuthority_UserGroupApproves(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{Policy: authorityPolicy})
-	r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1005")
-	if text := slackfake.Text(card); !strings.Contains(text, "<!subteam^S0GPU>") {
-		t.Errorf("the card reads\n%s\nwant the user group on it", text)
-	}
-	click := slackfake.ClickInput{User: "U0ALICE", Channel: card.Channel, TS: card.TS, ActionID: "approve"}
-	w.refused(click, r.Number, "您不是此申请的审批人")
-	w.clicks("U0BOB", card, "approve")
-	w.eventually("the request is decided", func() bool { return w.request(r.Number).State != workflow.Pending })
-	if got := w.request(r.Number).Decisions; len(got) != 1 || got[0].By.User != "U0BOB" {
-		t.Errorf("decisions %v, want one by U0BOB", got)
-	}
+	inBothModes(t, rig.Options{Policy: authorityPolicy}, func(t *testing.T, w *world) {
+		r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1005")
+		if text := slackfake.Text(card); !strings.Contains(text, "<!subteam^S0GPU>") {
+			t.Errorf("the card reads\n%s\nwant the user group on it", text)
+		}
+		click := slackfake.ClickInput{User: "U0ALICE", Channel: card.Channel, TS: card.TS, ActionID: "approve"}
+		w.refused(click, r.Number, "您不是此申请的审批人")
+		w.clicks("U0BOB", card, "approve")
+		w.eventually("the request is decided", func() bool { return w.request(r.Number).State != workflow.Pending })
+		if got := w.request(r.Number).Decisions; len(got) != 1 || got[0].By.User != "U0BOB" {
+			t.Errorf("decisions %v, want one by U0BOB", got)
+		}
+	})
+}
+
+// What Slack said of a user group is believed for five minutes: then whoever has left it decides no longer, and whoever
+// has joined it does.
+func TestAuthority_UserGroupIsReadAgain(t *testing.T) {
+	t.Parallel()
+	inBothModesAt(t, rig.Options{Policy: authorityPolicy}, func(t *testing.T, w *world, clock *pushed) {
+		r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1005") // the group is read for it
+		w.Slack.SetUserGroup(slackfake.UserGroup{ID: "S0GPU", Name: "GPU", Handle: "gpu-owners", Users: []string{"U0ALICE"}})
+		clock.push(5*time.Minute + time.Second)
+		left := slackfake.ClickInput{User: "U0BOB", Channel: card.Channel, TS: card.TS, ActionID: "approve"}
+		w.refused(left, r.Number, "您不是此申请的审批人")
+		w.clicks("U0ALICE", card, "approve")
+		w.eventually("the request is decided", func() bool { return w.request(r.Number).State != workflow.Pending })
+		if got := w.request(r.Number).Decisions; len(got) != 1 || got[0].By.User != "U0ALICE" {
+			t.Errorf("decisions %v, want one by U0ALICE", got)
+		}
+	})
 }
 
 func TestAuthority_UnreadableGroupRefuses(t *testing.T) {

@@ -329,27 +329,28 @@ func TestBadInput_ChannelArchivedLater(t *testing.T) {
 // once.
 func TestBadInput_CardComesLater(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	w.share(func(c *slackfake.Channel) { c.IsArchived = true })
-	n := numberIn(w.types("U0REQ", "add "+alice+" to warehouse/"+space+" as admin"))
-	w.directly("U0REQ", "could not be posted")
-	approves := func(user string) {
-		t.Helper()
-		if _, err := w.Slack.OpenHome(t.Context(), user); err != nil {
-			t.Fatal(err)
-		}
-		w.eventually("a Home with the request", func() bool {
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.share(func(c *slackfake.Channel) { c.IsArchived = true })
+		n := numberIn(w.types("U0REQ", "add "+alice+" to warehouse/"+space+" as admin"))
+		w.directly("U0REQ", "could not be posted")
+		approves := func(user string) {
+			t.Helper()
+			if _, err := w.Slack.OpenHome(t.Context(), user); err != nil {
+				t.Fatal(err)
+			}
+			w.eventually("a Home with the request", func() bool {
+				v, _ := w.Slack.Home(user)
+				return strings.Contains(strings.Join(slackfake.BlockTexts(v.Blocks), "\n"), "#"+n.String())
+			})
 			v, _ := w.Slack.Home(user)
-			return strings.Contains(strings.Join(slackfake.BlockTexts(v.Blocks), "\n"), "#"+n.String())
-		})
-		v, _ := w.Slack.Home(user)
-		w.presses(slackfake.ClickInput{User: user, ViewID: v.ID, ActionID: "approve"})
-	}
-	approves("U0LEAD")
-	w.directly("U0REQ", "1 of 2 approvals are in")
-	w.settled(n)
-	w.once("word to the requester", "could not be posted", w.dms("U0REQ"))
-	w.share(func(*slackfake.Channel) {})
-	approves("U0BOB")
-	w.becomes(n, workflow.Done)
+			w.presses(slackfake.ClickInput{User: user, ViewID: v.ID, ActionID: "approve"})
+		}
+		approves("U0LEAD")
+		w.directly("U0REQ", "1 of 2 approvals are in")
+		w.settled(n)
+		w.once("word to the requester", "could not be posted", w.dms("U0REQ"))
+		w.share(func(*slackfake.Channel) {})
+		approves("U0BOB")
+		w.becomes(n, workflow.Done)
+	})
 }

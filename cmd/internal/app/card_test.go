@@ -208,20 +208,21 @@ func TestCard_DenyFormIsJudgedAgain(t *testing.T) {
 
 func TestCard_FormThatCannotBeOpened(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
-	w.Slack.Fault(slackfake.Fault{Method: "views.open", Kind: slackfake.ErrorCode, Code: "expired_trigger_id"})
-	click := slackfake.ClickInput{User: "U0LEAD", Channel: card.Channel, TS: card.TS, ActionID: "deny"}
-	if got := w.answered(click); !strings.Contains(got, "press the button again") {
-		t.Errorf("answered %q, want what to do", got)
-	}
-	w.presses(click)
-	if _, open := w.Slack.View("U0LEAD"); !open {
-		t.Error("no form at the second click")
-	}
-	if got := w.request(r.Number).State; got != workflow.Pending {
-		t.Errorf("state %s, want pending", got)
-	}
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+		w.Slack.Fault(slackfake.Fault{Method: "views.open", Kind: slackfake.ErrorCode, Code: "expired_trigger_id"})
+		click := slackfake.ClickInput{User: "U0LEAD", Channel: card.Channel, TS: card.TS, ActionID: "deny"}
+		if got := w.answered(click); !strings.Contains(got, "press the button again") {
+			t.Errorf("answered %q, want what to do", got)
+		}
+		w.presses(click)
+		if _, open := w.Slack.View("U0LEAD"); !open {
+			t.Error("no form at the second click")
+		}
+		if got := w.request(r.Number).State; got != workflow.Pending {
+			t.Errorf("state %s, want pending", got)
+		}
+	})
 }
 
 func TestCommand_Withdraw(t *testing.T) {
@@ -296,29 +297,30 @@ func TestCommand_Lists(t *testing.T) {
 
 func TestCommand_LongListsAreWhole(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	ids := make([]string, workflow.MaxWho)
-	for i := range ids {
-		ids[i] = fmt.Sprintf("group:%032d", i+1)
-	}
-	typed := "add " + strings.Join(ids, ",") + " to warehouse/" + space + " as developer"
-	if got := w.types("U0ALICE", strings.Replace(typed, ids[0], ids[0]+",abc", 1)); numberIn(got) != 0 || !strings.Contains(got, "101") {
-		t.Errorf("101 WHO: %q, want a refusal", got)
-	}
-	made := numbersIn(w.types("U0ALICE", typed)) // in Chinese, which takes more bytes
-	if len(made) != len(ids) || w.stored() != len(ids) {
-		t.Fatalf("%d numbers and %d stored for %d WHO", len(made), w.stored(), len(ids))
-	}
-	last := made[len(made)-1]
-	for user, typed := range map[string]string{"U0ALICE": "mine", "U0BOB": "pending"} {
-		got := w.types(user, typed)
-		if strings.Count(got, "<") != strings.Count(got, ">") {
-			t.Errorf("%s: a token is cut:\n%s", typed, got)
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		ids := make([]string, workflow.MaxWho)
+		for i := range ids {
+			ids[i] = fmt.Sprintf("group:%032d", i+1)
 		}
-		if ns := numbersIn(got); len(ns) != 20 || ns[0] != last {
-			t.Errorf("%s: %d numbers, want 20 from %v on:\n%s", typed, len(ns), last, got)
+		typed := "add " + strings.Join(ids, ",") + " to warehouse/" + space + " as developer"
+		if got := w.types("U0ALICE", strings.Replace(typed, ids[0], ids[0]+",abc", 1)); numberIn(got) != 0 || !strings.Contains(got, "101") {
+			t.Errorf("101 WHO: %q, want a refusal", got)
 		}
-	}
+		made := numbersIn(w.types("U0ALICE", typed)) // in Chinese, which takes more bytes
+		if len(made) != len(ids) || w.stored() != len(ids) {
+			t.Fatalf("%d numbers and %d stored for %d WHO", len(made), w.stored(), len(ids))
+		}
+		last := made[len(made)-1]
+		for user, typed := range map[string]string{"U0ALICE": "mine", "U0BOB": "pending"} {
+			got := w.types(user, typed)
+			if strings.Count(got, "<") != strings.Count(got, ">") {
+				t.Errorf("%s: a token is cut:\n%s", typed, got)
+			}
+			if ns := numbersIn(got); len(ns) != 20 || ns[0] != last {
+				t.Errorf("%s: %d numbers, want 20 from %v on:\n%s", typed, len(ns), last, got)
+			}
+		}
+	})
 }
 
 func TestCommand_SeveralWho(t *testing.T) {

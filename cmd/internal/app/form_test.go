@@ -68,58 +68,84 @@ func TestForm_MakesTheSameRequestAsTheCommand(t *testing.T) {
 
 func TestForm_ShowsAMistakeAtItsField(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	for _, c := range []struct {
-		field  string
-		values []string
-	}{
-		{"who", []string{"system", "gpu-lab", "group", "1001", "action", "invite", "who", "abc"}},
-		{"who", []string{"system", "gpu-lab", "group", "1001", "action", "invite", "who", "50002,,50003"}},
-		{"group", []string{"system", "gpu-lab", "group", "none", "action", "invite", "who", "50002"}},
-		{"role", []string{"system", "warehouse", "group", rig.Workspace, "action", "add", "who", dataartsfake.UserCarol, "role", "king"}},
-		{"for", []string{"system", "warehouse", "group", rig.Workspace, "action", "add", "who", dataartsfake.UserCarol, "role", "viewer", "for", "soon"}},
-		{"for", []string{"system", "warehouse", "group", rig.Workspace, "action", "add", "who", dataartsfake.UserCarol, "role", "viewer", "for", "90d"}},
-	} {
-		v := w.opens("U0REQ")
-		ack, err := w.Slack.Submit(t.Context(), slackfake.SubmitInput{User: "U0REQ", ViewID: v.ID, Values: fill(c.values...)})
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		for _, c := range []struct {
+			field  string
+			values []string
+		}{
+			{"who", []string{"system", "gpu-lab", "group", "1001", "action", "invite", "who", "abc"}},
+			{"who", []string{"system", "gpu-lab", "group", "1001", "action", "invite", "who", "50002,,50003"}},
+			{"group", []string{"system", "gpu-lab", "group", "none", "action", "invite", "who", "50002"}},
+			{"role", []string{"system", "warehouse", "group", rig.Workspace, "action", "add", "who", dataartsfake.UserCarol, "role", "king"}},
+			{"for", []string{"system", "warehouse", "group", rig.Workspace, "action", "add", "who", dataartsfake.UserCarol, "role", "viewer", "for", "soon"}},
+			{"for", []string{"system", "warehouse", "group", rig.Workspace, "action", "add", "who", dataartsfake.UserCarol, "role", "viewer", "for", "90d"}},
+		} {
+			v := w.opens("U0REQ")
+			ack, err := w.Slack.Submit(t.Context(), slackfake.SubmitInput{User: "U0REQ", ViewID: v.ID, Values: fill(c.values...)})
+			if err != nil || !ack.OK() {
+				t.Fatalf("%v: %v %s", c.values, err, ack.Err)
+			}
+			now, _ := w.Slack.View("U0REQ")
+			if now.Errors[c.field] == "" {
+				t.Errorf("%v: errors %v, want one at %s", c.values, now.Errors, c.field)
+			}
+			if _, err := w.Slack.CloseView(t.Context(), "U0REQ", v.ID, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := w.app.Engine().Load(t.Context(), 1); err == nil {
+			t.Error("a refused form has stored a request")
+		}
+	})
+}
+
+// The global shortcut opens the same form, which asks for the same.
+func TestForm_OpensByTheShortcut(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		ack, err := w.Slack.Shortcut(t.Context(), "request", "U0REQ")
 		if err != nil || !ack.OK() {
-			t.Fatalf("%v: %v %s", c.values, err, ack.Err)
+			t.Fatalf("the shortcut: %v %s", err, ack.Err)
 		}
-		now, _ := w.Slack.View("U0REQ")
-		if now.Errors[c.field] == "" {
-			t.Errorf("%v: errors %v, want one at %s", c.values, now.Errors, c.field)
+		w.eventually("a form", func() bool { _, ok := w.Slack.View("U0REQ"); return ok })
+		v, _ := w.Slack.View("U0REQ")
+		if v.CallbackID != "request" {
+			t.Errorf("callback_id %q, want request", v.CallbackID)
 		}
-		if _, err := w.Slack.CloseView(t.Context(), "U0REQ", v.ID, true); err != nil {
+		if _, err := w.Slack.Submit(t.Context(), slackfake.SubmitInput{User: "U0REQ", ViewID: v.ID, Values: fill(
+			"system", "gpu-lab", "group", "1001", "action", "invite", "who", "50002", "because", "training")}); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if _, err := w.app.Engine().Load(t.Context(), 1); err == nil {
-		t.Error("a refused form has stored a request")
-	}
+		r, _ := w.carded(1)
+		if got := r.Change; got.Action != workflow.Invite || got.Group != "1001" || got.Subject.ID != "50002" || r.Reason != "training" {
+			t.Errorf("the request is %+v because %q", got, r.Reason)
+		}
+	})
 }
 
 func TestForm_FollowsTheChosenAction(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	v := w.opens("U0REQ")
-	inputs := func(v slackfake.View) []string {
-		var ids []string
-		for _, b := range v.Blocks {
-			ids = append(ids, b.(map[string]any)["block_id"].(string))
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		v := w.opens("U0REQ")
+		inputs := func(v slackfake.View) []string {
+			var ids []string
+			for _, b := range v.Blocks {
+				ids = append(ids, b.(map[string]any)["block_id"].(string))
+			}
+			return ids
 		}
-		return ids
-	}
-	if got := inputs(v); !slices.Equal(got, []string{"system", "group", "action", "who", "role", "for", "because"}) {
-		t.Errorf("inputs %v", got)
-	}
-	for _, choice := range []struct{ field, value string }{{"system", "gpu-lab"}, {"action", "accept"}} {
-		if _, err := w.Slack.Click(t.Context(), slackfake.ClickInput{User: "U0REQ", ViewID: v.ID, ActionID: choice.field, BlockID: choice.field, Value: choice.value}); err != nil {
-			t.Fatal(err)
+		if got := inputs(v); !slices.Equal(got, []string{"system", "group", "action", "who", "role", "for", "because"}) {
+			t.Errorf("inputs %v", got)
 		}
-	}
-	w.eventually("the form without who, role and for", func() bool {
-		v, _ := w.Slack.View("U0REQ")
-		return slices.Equal(inputs(v), []string{"system", "group", "action", "because"})
+		for _, choice := range []struct{ field, value string }{{"system", "gpu-lab"}, {"action", "accept"}} {
+			if _, err := w.Slack.Click(t.Context(), slackfake.ClickInput{User: "U0REQ", ViewID: v.ID, ActionID: choice.field, BlockID: choice.field, Value: choice.value}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.eventually("the form without who, role and for", func() bool {
+			v, _ := w.Slack.View("U0REQ")
+			return slices.Equal(inputs(v), []string{"system", "group", "action", "because"})
+		})
 	})
 }
 
@@ -153,17 +179,18 @@ func TestHome_DecidesAndFollows(t *testing.T) {
 
 func TestHome_Withdraws(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	r, _ := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
-	if _, err := w.Slack.OpenHome(t.Context(), "U0REQ"); err != nil {
-		t.Fatal(err)
-	}
-	w.eventually("a home", func() bool { _, ok := w.Slack.Home("U0REQ"); return ok })
-	v, _ := w.Slack.Home("U0REQ")
-	if _, err := w.Slack.Click(t.Context(), slackfake.ClickInput{User: "U0REQ", ViewID: v.ID, ActionID: "withdraw"}); err != nil {
-		t.Fatal(err)
-	}
-	w.becomes(r.Number, workflow.Withdrawn)
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		r, _ := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+		if _, err := w.Slack.OpenHome(t.Context(), "U0REQ"); err != nil {
+			t.Fatal(err)
+		}
+		w.eventually("a home", func() bool { _, ok := w.Slack.Home("U0REQ"); return ok })
+		v, _ := w.Slack.Home("U0REQ")
+		if _, err := w.Slack.Click(t.Context(), slackfake.ClickInput{User: "U0REQ", ViewID: v.ID, ActionID: "withdraw"}); err != nil {
+			t.Fatal(err)
+		}
+		w.becomes(r.Number, workflow.Withdrawn)
+	})
 }
 
 func TestForm_SuggestsGroupsLive(t *testing.T) {

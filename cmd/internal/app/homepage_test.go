@@ -109,43 +109,44 @@ func TestHome_IsPaged(t *testing.T) {
 
 func TestHome_BelievesNoPosition(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	w.types("U0REQ", "invite 50020,50021,50022,50023,50024,50025,50026,50027 to gpu-lab/1001")
-	w.carded(8)
-	v := w.homeOf("U0REQ")
-	first, rest := []string{"8", "7", "6", "5", "4"}, []string{"3", "2", "1"}
-	for _, c := range []struct {
-		what, way, value, metadata string
-		want                       []string
-		turns                      []string
-	}{
-		{"as it is", "older", "mine:4", "", rest, []string{"newer"}},
-		{"a page that is no number", "older", "mine:x", "", first, []string{"older"}},
-		{"no page", "older", "mine", "", first, []string{"older"}},
-		{"below nothing", "older", "mine:0", "", first, []string{"older"}},
-		{"beyond what there is", "older", "mine:99999999999999999999", "", first, []string{"older"}},
-		{"negative", "older", "mine:-4", "", first, []string{"older"}},
-		{"another part", "older", "everything:4", "", first, []string{"older"}},
-		{"upwards", "older", "mine:7", `{"mine":[4]}`, rest, []string{"newer"}},
-		{"metadata that is no JSON", "older", "mine:4", `{"mine":[`, rest, []string{"newer"}},
-		{"metadata of another kind", "older", "mine:4", `{"mine":"4"}`, rest, []string{"newer"}},
-		{"metadata too long", "newer", "mine", `{"mine":[4` + strings.Repeat(",3", 1600) + `]}`, first, []string{"older"}},
-		{"a long way back", "newer", "mine", `{"mine":[9,8,7,6,5,4]}`, rest, []string{"newer", "older"}},
-		{"back from the first", "newer", "mine", ``, first, []string{"older"}},
-	} {
-		if c.what == "a long way back" {
-			c.want, c.turns = []string{"4", "3", "2", "1"}, []string{"newer"}
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.types("U0REQ", "invite 50020,50021,50022,50023,50024,50025,50026,50027 to gpu-lab/1001")
+		w.carded(8)
+		v := w.homeOf("U0REQ")
+		first, rest := []string{"8", "7", "6", "5", "4"}, []string{"3", "2", "1"}
+		for _, c := range []struct {
+			what, way, value, metadata string
+			want                       []string
+			turns                      []string
+		}{
+			{"as it is", "older", "mine:4", "", rest, []string{"newer"}},
+			{"a page that is no number", "older", "mine:x", "", first, []string{"older"}},
+			{"no page", "older", "mine", "", first, []string{"older"}},
+			{"below nothing", "older", "mine:0", "", first, []string{"older"}},
+			{"beyond what there is", "older", "mine:99999999999999999999", "", first, []string{"older"}},
+			{"negative", "older", "mine:-4", "", first, []string{"older"}},
+			{"another part", "older", "everything:4", "", first, []string{"older"}},
+			{"upwards", "older", "mine:7", `{"mine":[4]}`, rest, []string{"newer"}},
+			{"metadata that is no JSON", "older", "mine:4", `{"mine":[`, rest, []string{"newer"}},
+			{"metadata of another kind", "older", "mine:4", `{"mine":"4"}`, rest, []string{"newer"}},
+			{"metadata too long", "newer", "mine", `{"mine":[4` + strings.Repeat(",3", 1600) + `]}`, first, []string{"older"}},
+			{"a long way back", "newer", "mine", `{"mine":[9,8,7,6,5,4]}`, rest, []string{"newer", "older"}},
+			{"back from the first", "newer", "mine", ``, first, []string{"older"}},
+		} {
+			if c.what == "a long way back" {
+				c.want, c.turns = []string{"4", "3", "2", "1"}, []string{"newer"}
+			}
+			w.presses(slackfake.ClickInput{
+				User: "U0REQ", ViewID: v.ID, ActionID: c.way, Stale: true, BlockID: "home:mine:page",
+				Patch: map[string]any{
+					"actions": []any{map[string]any{"type": "button", "action_id": c.way, "block_id": "home:mine:page", "value": c.value}},
+					"view":    map[string]any{"private_metadata": c.metadata},
+				},
+			})
+			t.Log(c.what)
+			w.lists("U0REQ", "mine", c.want, c.turns...)
 		}
-		w.presses(slackfake.ClickInput{
-			User: "U0REQ", ViewID: v.ID, ActionID: c.way, Stale: true, BlockID: "home:mine:page",
-			Patch: map[string]any{
-				"actions": []any{map[string]any{"type": "button", "action_id": c.way, "block_id": "home:mine:page", "value": c.value}},
-				"view":    map[string]any{"private_metadata": c.metadata},
-			},
-		})
-		t.Log(c.what)
-		w.lists("U0REQ", "mine", c.want, c.turns...)
-	}
+	})
 }
 
 // However many requests wait for others, a page costs the same: what is older is a press away.
@@ -181,9 +182,10 @@ func TestHome_LooksAtABoundedNumber(t *testing.T) {
 // A Home that Slack does not take is shown later, without anybody doing anything.
 func TestHome_IsShownAgainWhereSlackAskedToWait(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	w.homeOf("U0REQ")
-	w.Slack.Fault(slackfake.Fault{Method: "views.publish", Kind: slackfake.RateLimited, RetryAfter: "1", Count: 1})
-	w.types("U0REQ", "invite 50002 to gpu-lab/1001")
-	w.lists("U0REQ", "mine", []string{"1"})
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.homeOf("U0REQ")
+		w.Slack.Fault(slackfake.Fault{Method: "views.publish", Kind: slackfake.RateLimited, RetryAfter: "1", Count: 1})
+		w.types("U0REQ", "invite 50002 to gpu-lab/1001")
+		w.lists("U0REQ", "mine", []string{"1"})
+	})
 }

@@ -155,47 +155,49 @@ func TestNote_FormIsJudgedAsAClick(t *testing.T) {
 
 func TestNote_FromHome(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	r, _ := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
-	if _, err := w.Slack.OpenHome(t.Context(), "U0LEAD"); err != nil {
-		t.Fatal(err)
-	}
-	w.eventually("a home with the request", func() bool {
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		r, _ := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+		if _, err := w.Slack.OpenHome(t.Context(), "U0LEAD"); err != nil {
+			t.Fatal(err)
+		}
+		w.eventually("a home with the request", func() bool {
+			v, _ := w.Slack.Home("U0LEAD")
+			return strings.Contains(strings.Join(slackfake.BlockTexts(v.Blocks), "\n"), "#"+r.Number.String())
+		})
 		v, _ := w.Slack.Home("U0LEAD")
-		return strings.Contains(strings.Join(slackfake.BlockTexts(v.Blocks), "\n"), "#"+r.Number.String())
+		w.presses(slackfake.ClickInput{User: "U0LEAD", ViewID: v.ID, ActionID: "approve_note"})
+		form, ok := w.Slack.View("U0LEAD")
+		if !ok {
+			t.Fatal("no form")
+		}
+		block, action := theInput(t, form)
+		w.submits("U0LEAD", block, action, "from my Home")
+		_, card := w.becomes(r.Number, workflow.Done)
+		if !strings.Contains(slackfake.Text(card), "from my Home") {
+			t.Errorf("the card reads\n%s\nwant the note", slackfake.Text(card))
+		}
 	})
-	v, _ := w.Slack.Home("U0LEAD")
-	w.presses(slackfake.ClickInput{User: "U0LEAD", ViewID: v.ID, ActionID: "approve_note"})
-	form, ok := w.Slack.View("U0LEAD")
-	if !ok {
-		t.Fatal("no form")
-	}
-	block, action := theInput(t, form)
-	w.submits("U0LEAD", block, action, "from my Home")
-	_, card := w.becomes(r.Number, workflow.Done)
-	if !strings.Contains(slackfake.Text(card), "from my Home") {
-		t.Errorf("the card reads\n%s\nwant the note", slackfake.Text(card))
-	}
 }
 
 func TestCard_SaysWhoIsMissingAndWhy(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	r, card := w.asks("U0REQ", "add 4f254367fa4768d7da5ef9c81f9f2c1e to warehouse/"+rig.Workspace+" as admin")
-	says := func(want string) {
-		t.Helper()
-		w.eventually(want, func() bool {
-			m, _ := w.card(r.Number)
-			return strings.Contains(slackfake.Text(m), want)
-		})
-	}
-	says("0 of 2 approvals · <@U0LEAD> (entry 1); one of <@U0BOB>, <!subteam^S0GPU> (entry 2) still needed (rule “workspace admins”)")
-	w.clicks("U0LEAD", card, "approve")
-	says("1 of 2 approvals · one of <@U0BOB>, <!subteam^S0GPU> (entry 2) still needed (rule “workspace admins”)")
-	_, card = w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
-	if want := "0 of 1 approvals · one of <@U0LEAD>, <@U0BOB> still needed (rule “gpu team”)"; !strings.Contains(slackfake.Text(card), want) {
-		t.Errorf("the card reads\n%s\nwant %s", slackfake.Text(card), want)
-	}
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		r, card := w.asks("U0REQ", "add 4f254367fa4768d7da5ef9c81f9f2c1e to warehouse/"+rig.Workspace+" as admin")
+		says := func(want string) {
+			t.Helper()
+			w.eventually(want, func() bool {
+				m, _ := w.card(r.Number)
+				return strings.Contains(slackfake.Text(m), want)
+			})
+		}
+		says("0 of 2 approvals · <@U0LEAD> (entry 1); one of <@U0BOB>, <!subteam^S0GPU> (entry 2) still needed (rule “workspace admins”)")
+		w.clicks("U0LEAD", card, "approve")
+		says("1 of 2 approvals · one of <@U0BOB>, <!subteam^S0GPU> (entry 2) still needed (rule “workspace admins”)")
+		_, card = w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+		if want := "0 of 1 approvals · one of <@U0LEAD>, <@U0BOB> still needed (rule “gpu team”)"; !strings.Contains(slackfake.Text(card), want) {
+			t.Errorf("the card reads\n%s\nwant %s", slackfake.Text(card), want)
+		}
+	})
 }
 
 // A card whose edit Slack did not take is put right by the first click on what no longer works.

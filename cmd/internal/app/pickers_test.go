@@ -255,24 +255,25 @@ func TestPickers_AnswerWithNothing(t *testing.T) {
 // A cloud that hangs never keeps anybody from asking: what was typed is offered in time, and what was read before.
 func TestPickers_AnswerInTime(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	v := w.opens("U0REQ")
-	w.chooses("U0REQ", "system", "warehouse", "group", rig.Workspace, "action", "remove")
-	ask := func(typed string) ([]offered, time.Duration) {
-		began := time.Now()
-		got := w.suggests(slackfake.SuggestInput{User: "U0REQ", ViewID: v.ID, ActionID: "who", Value: typed})
-		return got, time.Since(began)
-	}
-	w.eventually("the members", func() bool { got, _ := ask(""); return len(got) == 1 && got[0].Value == dataartsfake.UserOwner })
-	w.DataArts.AddFault(dataartsfake.Fault{Route: "*", Count: -1, Kind: dataartsfake.Delay, Delay: 4 * time.Second})
-	defer w.DataArts.ClearFaults()
-	if got, took := ask(""); len(got) != 1 || took > time.Second {
-		t.Errorf("%v after %v, want what was read before, at once", got, took)
-	}
-	w.chooses("U0REQ", "group", dataartsfake.WorkspaceRisk)
-	if got, took := ask("abc"); len(got) == 0 || got[0].Value != "abc" || took > 2500*time.Millisecond {
-		t.Errorf("%v after %v, want what was typed, in time", got, took)
-	}
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		v := w.opens("U0REQ")
+		w.chooses("U0REQ", "system", "warehouse", "group", rig.Workspace, "action", "remove")
+		ask := func(typed string) ([]offered, time.Duration) {
+			began := time.Now()
+			got := w.suggests(slackfake.SuggestInput{User: "U0REQ", ViewID: v.ID, ActionID: "who", Value: typed})
+			return got, time.Since(began)
+		}
+		w.eventually("the members", func() bool { got, _ := ask(""); return len(got) == 1 && got[0].Value == dataartsfake.UserOwner })
+		w.DataArts.AddFault(dataartsfake.Fault{Route: "*", Count: -1, Kind: dataartsfake.Delay, Delay: 4 * time.Second})
+		defer w.DataArts.ClearFaults()
+		if got, took := ask(""); len(got) != 1 || took > time.Second {
+			t.Errorf("%v after %v, want what was read before, at once", got, took)
+		}
+		w.chooses("U0REQ", "group", dataartsfake.WorkspaceRisk)
+		if got, took := ask("abc"); len(got) == 0 || got[0].Value != "abc" || took > 2500*time.Millisecond {
+			t.Errorf("%v after %v, want what was typed, in time", got, took)
+		}
+	})
 }
 
 func TestForm_IsOfferedFilledIn(t *testing.T) {
@@ -313,33 +314,34 @@ func TestForm_IsOfferedFilledIn(t *testing.T) {
 
 func TestForm_ShowsAtItsFieldWhatTheCloudSays(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	w.DataArts.AddRole(dataartsfake.Role{ID: "r10002", Code: "auditing", Name: "Auditor"})
-	for _, c := range []struct{ field, who, role, want string }{
-		{"role", dataartsfake.UserCarol, "viewer,Auditor", "r10002"},
-		{"role", dataartsfake.UserCarol, "king", "no role"},
-		{"who", "user:nobody", "viewer", "nobody"},
-		{"who", "<@U0NOBODY>", "viewer", "cloud ID"},
-		{"group", dataartsfake.UserCarol, "Auditor", "could not be read"},
-	} {
-		group := rig.Workspace
-		if c.field == "group" {
-			group = strings.Repeat("0", 32)
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.DataArts.AddRole(dataartsfake.Role{ID: "r10002", Code: "auditing", Name: "Auditor"})
+		for _, c := range []struct{ field, who, role, want string }{
+			{"role", dataartsfake.UserCarol, "viewer,Auditor", "r10002"},
+			{"role", dataartsfake.UserCarol, "king", "no role"},
+			{"who", "user:nobody", "viewer", "nobody"},
+			{"who", "<@U0NOBODY>", "viewer", "cloud ID"},
+			{"group", dataartsfake.UserCarol, "Auditor", "could not be read"},
+		} {
+			group := rig.Workspace
+			if c.field == "group" {
+				group = strings.Repeat("0", 32)
+			}
+			v := w.opens("U0REQ")
+			w.chooses("U0REQ", "system", "warehouse", "action", "add")
+			if _, err := w.Slack.Submit(t.Context(), slackfake.SubmitInput{User: "U0REQ", ViewID: v.ID, Values: fill(
+				"system", "warehouse", "group", group, "action", "add", "who", c.who, "role", c.role)}); err != nil {
+				t.Fatal(err)
+			}
+			now, _ := w.Slack.View("U0REQ")
+			if !strings.Contains(now.Errors[c.field], c.want) || len(now.Errors) != 1 {
+				t.Errorf("%s as %s: errors %v, want one at %s with %q", c.who, c.role, now.Errors, c.field, c.want)
+			}
+			if _, err := w.Slack.CloseView(t.Context(), "U0REQ", v.ID, true); err != nil {
+				t.Fatal(err)
+			}
 		}
-		v := w.opens("U0REQ")
-		w.chooses("U0REQ", "system", "warehouse", "action", "add")
-		if _, err := w.Slack.Submit(t.Context(), slackfake.SubmitInput{User: "U0REQ", ViewID: v.ID, Values: fill(
-			"system", "warehouse", "group", group, "action", "add", "who", c.who, "role", c.role)}); err != nil {
-			t.Fatal(err)
-		}
-		now, _ := w.Slack.View("U0REQ")
-		if !strings.Contains(now.Errors[c.field], c.want) || len(now.Errors) != 1 {
-			t.Errorf("%s as %s: errors %v, want one at %s with %q", c.who, c.role, now.Errors, c.field, c.want)
-		}
-		if _, err := w.Slack.CloseView(t.Context(), "U0REQ", v.ID, true); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 }
 
 // What comes back with a view decides nothing: a form with forged metadata is refitted, or not, and asks for the same.

@@ -117,31 +117,32 @@ func TestRefused_AsTyped(t *testing.T) {
 
 func TestAccepted_AsTyped(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	for typed, want := range map[string]string{
-		"INVITE 50002 TO gpu-lab/1001":                                     "invite gpu-lab 1001 50002  ",
-		"invite   50002\tto   gpu-lab/01001":                               "invite gpu-lab 1001 50002  ",
-		"invite 50002 in gpu-lab/1001 because  to be as for ":              "invite gpu-lab 1001 50002  |to be as for",
-		`invite 50002 to gpu-lab/1001 as "a b" because "quoted"`:           `invite gpu-lab 1001 50002 a b |"quoted"`,
-		"invite 50002 to gpu-lab/1001 as “王 五”":                            "invite gpu-lab 1001 50002 王 五 ",
-		"invite 50002 to gpu-lab/1001 because a & b <c> #data @channel":    "invite gpu-lab 1001 50002  |a & b <c> #data !channel",
-		"invite 50002 to gpu-lab/1001 as a&amp;b because see &lt;this&gt;": "invite gpu-lab 1001 50002 a&amp;b |see &lt;this&gt;",
-		"add " + alice + " warehouse/" + space + " for 1d12h as R00004":    "add warehouse " + space + " " + alice + "  r00004 36h0m0s",
-		"role " + alice + " on warehouse/" + space + " as admin":           "role warehouse " + space + " " + alice + "  r00001",
-	} {
-		r := w.request(numberIn(w.types("U0REQ", typed)))
-		c := r.Change
-		got := strings.Join([]string{string(c.Action), c.System, c.Group, c.Subject.String(), c.Remark, c.RoleIDs()}, " ")
-		if c.Limit > 0 {
-			got += " " + c.Limit.String()
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		for typed, want := range map[string]string{
+			"INVITE 50002 TO gpu-lab/1001":                                     "invite gpu-lab 1001 50002  ",
+			"invite   50002\tto   gpu-lab/01001":                               "invite gpu-lab 1001 50002  ",
+			"invite 50002 in gpu-lab/1001 because  to be as for ":              "invite gpu-lab 1001 50002  |to be as for",
+			`invite 50002 to gpu-lab/1001 as "a b" because "quoted"`:           `invite gpu-lab 1001 50002 a b |"quoted"`,
+			"invite 50002 to gpu-lab/1001 as “王 五”":                            "invite gpu-lab 1001 50002 王 五 ",
+			"invite 50002 to gpu-lab/1001 because a & b <c> #data @channel":    "invite gpu-lab 1001 50002  |a & b <c> #data !channel",
+			"invite 50002 to gpu-lab/1001 as a&amp;b because see &lt;this&gt;": "invite gpu-lab 1001 50002 a&amp;b |see &lt;this&gt;",
+			"add " + alice + " warehouse/" + space + " for 1d12h as R00004":    "add warehouse " + space + " " + alice + "  r00004 36h0m0s",
+			"role " + alice + " on warehouse/" + space + " as admin":           "role warehouse " + space + " " + alice + "  r00001",
+		} {
+			r := w.request(numberIn(w.types("U0REQ", typed)))
+			c := r.Change
+			got := strings.Join([]string{string(c.Action), c.System, c.Group, c.Subject.String(), c.Remark, c.RoleIDs()}, " ")
+			if c.Limit > 0 {
+				got += " " + c.Limit.String()
+			}
+			if r.Reason != "" {
+				got += "|" + r.Reason
+			}
+			if got != want {
+				t.Errorf("%q is read as\n%q, want\n%q", typed, got, want)
+			}
 		}
-		if r.Reason != "" {
-			got += "|" + r.Reason
-		}
-		if got != want {
-			t.Errorf("%q is read as\n%q, want\n%q", typed, got, want)
-		}
-	}
+	})
 }
 
 // nasty is text that would ping, link or imitate, were it not made inert.
@@ -192,23 +193,24 @@ func TestInjection_NothingTypedPings(t *testing.T) {
 
 func TestInjection_LongestTextsAreShown(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	w.CompShare.Fault(compsharefake.Fault{Action: "CreateCompShareTeamRelation", Kind: compsharefake.RetCode, RetCode: 299, Message: strings.Repeat("<&>", 4000)})
-	// Raw: a person who types 1000 ampersands, as Slack escapes them.
-	ack := w.slash(slackfake.SlashInput{
-		User: "U0REQ", Raw: true,
-		Text: "invite 50002 to gpu-lab/1001 as " + strings.Repeat("&gt;", 64) + " because " + strings.Repeat("&amp;", 1000),
-	})
-	r, card := w.carded(numberIn(ack.Text))
-	w.clicks("U0LEAD", card, "approve")
-	w.becomes(r.Number, workflow.Failed)
-	w.settled(r.Number)
-	if got := w.threadOf(card, "RetCode 299"); strings.Count(got, "&") != strings.Count(got, ";") {
-		t.Errorf("an escape is cut in the thread")
-	}
-	for _, c := range w.Slack.Calls("") {
-		if c.Err() != "" && c.Err() != "no_such_subteam" {
-			t.Errorf("%s: %s", c.Method, c.Err())
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.CompShare.Fault(compsharefake.Fault{Action: "CreateCompShareTeamRelation", Kind: compsharefake.RetCode, RetCode: 299, Message: strings.Repeat("<&>", 4000)})
+		// Raw: a person who types 1000 ampersands, as Slack escapes them.
+		ack := w.slash(slackfake.SlashInput{
+			User: "U0REQ", Raw: true,
+			Text: "invite 50002 to gpu-lab/1001 as " + strings.Repeat("&gt;", 64) + " because " + strings.Repeat("&amp;", 1000),
+		})
+		r, card := w.carded(numberIn(ack.Text))
+		w.clicks("U0LEAD", card, "approve")
+		w.becomes(r.Number, workflow.Failed)
+		w.settled(r.Number)
+		if got := w.threadOf(card, "RetCode 299"); strings.Count(got, "&") != strings.Count(got, ";") {
+			t.Errorf("an escape is cut in the thread")
 		}
-	}
+		for _, c := range w.Slack.Calls("") {
+			if c.Err() != "" && c.Err() != "no_such_subteam" {
+				t.Errorf("%s: %s", c.Method, c.Err())
+			}
+		}
+	})
 }

@@ -82,51 +82,53 @@ func TestWithdraw_FromThePrivateAnswer(t *testing.T) {
 
 func TestWithdraw_OneOfSeveral(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	w.asks("U0BOB", "invite 50006 to gpu-lab/1001")
-	w.types("U0REQ", "invite 50002,50003,50004 to gpu-lab/1001")
-	m := w.answer("U0REQ")
-	if got := withdrawals(m); !slices.Equal(got, []string{"2", "3", "4"}) {
-		t.Fatalf("buttons for %v, want 2 3 4", got)
-	}
-	_, denied := w.carded(4)
-	w.clicks("U0LEAD", denied, "deny")
-	form, _ := w.Slack.View("U0LEAD")
-	block, action := theInput(t, form)
-	w.submits("U0LEAD", block, action, "no")
-	w.becomes(4, workflow.Denied)
-
-	// What a block_id says of other people's requests shows nothing of them.
-	spy := slackfake.ClickInput{User: "U0REQ", Channel: m.Channel, TS: m.TS, ActionID: "withdraw", BlockID: "request:4:made:2+3"}
-	spy.Patch = map[string]any{"actions": []any{map[string]any{"type": "button", "action_id": "withdraw", "value": "4", "block_id": "request:4:made:1+4"}}}
-	w.refused(spy, 4, "no longer")
-	if got := slackfake.Text(w.again(m)); strings.Contains(got, "50006") || strings.Contains(got, "denied") {
-		t.Errorf("the answer now reads %q", got)
-	}
-
-	w.presses(slackfake.ClickInput{User: "U0REQ", Channel: m.Channel, TS: m.TS, ActionID: "withdraw", BlockID: "request:3:made:2+3"})
-	w.becomes(3, workflow.Withdrawn)
-	w.eventually("the answer repaired", func() bool { return slices.Equal(withdrawals(w.again(m)), []string{"2"}) })
-	text := slackfake.Text(w.again(m))
-	for _, want := range []string{"#3 is *withdrawn*", "#4 is *denied*", "• #2: Invite"} {
-		if !strings.Contains(text, want) {
-			t.Errorf("the answer reads %q, want %q in it", text, want)
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.asks("U0BOB", "invite 50006 to gpu-lab/1001")
+		w.types("U0REQ", "invite 50002,50003,50004 to gpu-lab/1001")
+		m := w.answer("U0REQ")
+		if got := withdrawals(m); !slices.Equal(got, []string{"2", "3", "4"}) {
+			t.Fatalf("buttons for %v, want 2 3 4", got)
 		}
-	}
-	if got := w.request(2).State; got != workflow.Pending {
-		t.Errorf("request 2 is %s", got)
-	}
+		_, denied := w.carded(4)
+		w.clicks("U0LEAD", denied, "deny")
+		form, _ := w.Slack.View("U0LEAD")
+		block, action := theInput(t, form)
+		w.submits("U0LEAD", block, action, "no")
+		w.becomes(4, workflow.Denied)
+
+		// What a block_id says of other people's requests shows nothing of them.
+		spy := slackfake.ClickInput{User: "U0REQ", Channel: m.Channel, TS: m.TS, ActionID: "withdraw", BlockID: "request:4:made:2+3"}
+		spy.Patch = map[string]any{"actions": []any{map[string]any{"type": "button", "action_id": "withdraw", "value": "4", "block_id": "request:4:made:1+4"}}}
+		w.refused(spy, 4, "no longer")
+		if got := slackfake.Text(w.again(m)); strings.Contains(got, "50006") || strings.Contains(got, "denied") {
+			t.Errorf("the answer now reads %q", got)
+		}
+
+		w.presses(slackfake.ClickInput{User: "U0REQ", Channel: m.Channel, TS: m.TS, ActionID: "withdraw", BlockID: "request:3:made:2+3"})
+		w.becomes(3, workflow.Withdrawn)
+		w.eventually("the answer repaired", func() bool { return slices.Equal(withdrawals(w.again(m)), []string{"2"}) })
+		text := slackfake.Text(w.again(m))
+		for _, want := range []string{"#3 is *withdrawn*", "#4 is *denied*", "• #2: Invite"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("the answer reads %q, want %q in it", text, want)
+			}
+		}
+		if got := w.request(2).State; got != workflow.Pending {
+			t.Errorf("request 2 is %s", got)
+		}
+	})
 }
 
 func TestWithdraw_TooManyForButtons(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	for n, want := range map[string]int{"50020,50021,50022,50023,50024,50025,50026,50027,50028,50029": 10, "50030,50031,50032,50033,50034,50035,50036,50037,50038,50039,50040": 0} {
-		w.types("U0REQ", "invite "+n+" to gpu-lab/1001")
-		if got := withdrawals(w.answer("U0REQ")); len(got) != want {
-			t.Errorf("%d buttons for %s, want %d", len(got), n, want)
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		for n, want := range map[string]int{"50020,50021,50022,50023,50024,50025,50026,50027,50028,50029": 10, "50030,50031,50032,50033,50034,50035,50036,50037,50038,50039,50040": 0} {
+			w.types("U0REQ", "invite "+n+" to gpu-lab/1001")
+			if got := withdrawals(w.answer("U0REQ")); len(got) != want {
+				t.Errorf("%d buttons for %s, want %d", len(got), n, want)
+			}
 		}
-	}
+	})
 }
 
 func TestWithdraw_FromADirectMessage(t *testing.T) {
