@@ -326,7 +326,7 @@ func (l Lang) ending(r workflow.Request) string {
 	case r.State == workflow.Executing:
 		return l.say("result.executing")
 	case r.State == workflow.Denied && res != nil && res.Fault != nil:
-		return l.say("result.hopeless", l.vendor(res.Fault))
+		return l.quoting(l.say("result.hopeless", l.mend(res.Fault)), res.Fault)
 	case res == nil:
 		return ""
 	case r.State == workflow.Done:
@@ -334,11 +334,7 @@ func (l Lang) ending(r workflow.Request) string {
 	case r.State == workflow.Failed && res.MarkedBy.User != "":
 		return l.say("result.not", who(res.MarkedBy))
 	case r.State == workflow.Failed:
-		s := l.say("result.failed", l.mend(res.Fault))
-		if said := l.vendor(res.Fault); said != "" {
-			s += "\n>" + said
-		}
-		return s
+		return l.quoting(l.say("result.failed", l.mend(res.Fault)), res.Fault)
 	case r.State == workflow.Unknown && !res.Asked:
 		return l.say("result.looking")
 	case r.State == workflow.Unknown:
@@ -384,6 +380,14 @@ func (l Lang) vendor(f *workflow.Fault) string {
 	}
 	if f.RequestID != "" {
 		s = l.join(s, l.say("result.request_id", shown(f.RequestID, 80)))
+	}
+	return s
+}
+
+// quoting puts what the vendor said below a sentence.
+func (l Lang) quoting(s string, f *workflow.Fault) string {
+	if said := l.vendor(f); said != "" {
+		s += "\n>" + said
 	}
 	return s
 }

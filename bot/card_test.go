@@ -63,7 +63,54 @@ func cards() map[string]workflow.Request {
 			Now: workflow.Position{Status: "absent"}, Then: workflow.Position{Roles: []workflow.RoleRef{r.Change.Roles[0], auditor}},
 		}}
 	}
+	standing := func(change func(*workflow.Membership)) func(*workflow.Request) {
+		return func(r *workflow.Request) {
+			r.Plan = &workflow.Plan{At: moment, Membership: workflow.Membership{
+				State: "absent", Fit: workflow.Differs, GroupName: "gpu-research",
+				Now: workflow.Position{Status: "absent"}, Then: workflow.Position{Status: "pending", Remark: "张三"},
+			}}
+			if change != nil {
+				change(&r.Plan.Membership)
+			}
+		}
+	}
 	return map[string]workflow.Request{
+		"pending-change": aRequest(workflow.Pending, standing(nil)),
+		"pending-already": aRequest(workflow.Pending, standing(func(m *workflow.Membership) {
+			m.Now, m.Fit = workflow.Position{Status: "joined", Remark: "张三"}, workflow.Satisfied
+		})),
+		"pending-impossible": aRequest(workflow.Pending, standing(func(m *workflow.Membership) {
+			m.Now, m.Fit, m.Warnings = workflow.Position{Status: "rejected"}, workflow.Impossible, []workflow.Warning{workflow.Answered}
+			m.Why = &workflow.Fault{Class: workflow.ClassState, Text: "the invitation was answered"}
+		})),
+		"pending-warned": aRequest(workflow.Pending, func(r *workflow.Request) {
+			planned(r)
+			r.Plan.Membership.Warnings = []workflow.Warning{workflow.HighRisk, workflow.LastAdmin}
+		}),
+		"pending-unread": aRequest(workflow.Pending, func(r *workflow.Request) {
+			r.Plan = &workflow.Plan{At: moment, Fault: &workflow.Fault{Class: workflow.ClassVendor, Code: "HTTP 502", Text: "Bad Gateway", RequestID: "req-1"}}
+		}),
+		"pending-drifted": aRequest(workflow.Pending, func(r *workflow.Request) {
+			standing(func(m *workflow.Membership) { m.Now.Status = "canceled" })(r)
+			r.Drift = &workflow.Drift{At: moment, Was: workflow.Position{Status: "absent"}}
+			r.Voided = []workflow.Decision{{By: lead, Approve: true, Reason: "until <Friday>", At: moment}}
+		}),
+		"pending-claimed": aRequest(workflow.Pending, func(r *workflow.Request) { r.Claim = &workflow.Claimed{By: lead, At: moment} }),
+		"pending-extends": aRequest(workflow.Pending, func(r *workflow.Request) {
+			timed(r)
+			r.Extends = 41
+		}),
+		"executing-again": aRequest(workflow.Executing, func(r *workflow.Request) {
+			r.Result = &workflow.Result{Fault: &workflow.Fault{Class: workflow.ClassThrottled, Code: "RetCode 153", Text: "slow down", RequestID: "req-1"}}
+		}),
+		"denied-hopeless": aRequest(workflow.Denied, func(r *workflow.Request) {
+			r.Result = &workflow.Result{Fault: &workflow.Fault{Class: workflow.ClassGroup, Code: "RetCode 226601", Text: "no such team", RequestID: "req-1"}}
+		}),
+		"done-may-be-undone": aRequest(workflow.Done, func(r *workflow.Request) {
+			standing(nil)(r)
+			r.Result, r.Attempt = &workflow.Result{RequestID: "req-1"}, &workflow.Attempt{Begun: moment, Before: r.Plan.Membership}
+		}),
+		"done-undone":   aRequest(workflow.Done, func(r *workflow.Request) { r.Result, r.Child = &workflow.Result{RequestID: "req-1"}, 43 }),
 		"pending":       aRequest(workflow.Pending, nil),
 		"pending-names": aRequest(workflow.Pending, planned),
 		"pending-names-group": aRequest(workflow.Pending, func(r *workflow.Request) {

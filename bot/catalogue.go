@@ -142,7 +142,7 @@ var phrases = map[string][languages]string{
 	"position.as":       {"%[1]s as %[2]s", "%[1]s，备注 %[2]s"},
 	"card.drift":        {":warning: It was %[1]s when it was approved, and has changed %[2]s: the approvals are void, please look at the difference and decide again.", ":warning: 批准时为 %[1]s，%[2]s 已发生变化：原批准作废，请查看差异后重新审批。"},
 	"result.again":      {"executing: the provider asked to come back later, it is called again shortly. %[1]s", "executing 执行中：云平台暂时繁忙，稍后自动重试。%[1]s"},
-	"result.hopeless":   {"denied: %[1]s Nobody was asked. Check the ID and ask anew.", "denied 已拒绝：%[1]s未请求审批。请核对 ID 后重新申请。"},
+	"result.hopeless":   {"denied: %[1]s Nobody was asked.", "denied 已拒绝：%[1]s未请求审批。"},
 	"thread.drift":      {"Not done: the membership has changed since it was approved (it was %[1]s, it is %[2]s). Please decide again on the card.", "未执行：批准后成员状态已变化（原为 %[1]s，现为 %[2]s）。请在卡片上重新审批。"},
 	"dm.hopeless":       {"Your request #%[1]s was not passed on: %[2]s — %[3]s", "您的申请 #%[1]s 未提交审批：%[2]s。%[3]s"},
 	"dm.drift":          {"Your request #%[1]s needs new approvals: %[2]s — the membership has changed since it was approved.", "您的申请 #%[1]s 需要重新审批：%[2]s。批准后成员状态已变化。"},
