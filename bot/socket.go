@@ -2,6 +2,7 @@ package bot
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -91,7 +92,7 @@ func (r *receiver) receive(ctx context.Context, evt socketmode.Event) error {
 		b.o.Logger.Info("slack has closed the connection; it is opened anew")
 	case socketmode.EventTypeErrorBadMessage:
 		if bad, ok := evt.Data.(*socketmode.ErrorBadMessage); ok {
-			b.o.Logger.Warn("a delivery could not be read", "error", bad.Cause)
+			r.handleRaw(ctx, bad)
 		}
 	case socketmode.EventTypeSlashCommand, socketmode.EventTypeInteractive, socketmode.EventTypeEventsAPI:
 		if evt.Request != nil {
@@ -100,6 +101,20 @@ func (r *receiver) receive(ctx context.Context, evt socketmode.Event) error {
 	default:
 	}
 	return nil
+}
+
+// handleRaw takes a delivery that slack-go's types refuse, for something in it that the bot does not even look at.
+func (r *receiver) handleRaw(ctx context.Context, bad *socketmode.ErrorBadMessage) {
+	var req struct {
+		Type       string          `json:"type"`
+		EnvelopeID string          `json:"envelope_id"`
+		Payload    json.RawMessage `json:"payload"`
+	}
+	if err := json.Unmarshal(bad.Message, &req); err != nil || req.EnvelopeID == "" {
+		r.b.o.Logger.Warn("a delivery could not be read", "error", bad.Cause)
+		return
+	}
+	r.handle(ctx, socketmode.Request{Type: req.Type, EnvelopeID: req.EnvelopeID, Payload: req.Payload})
 }
 
 // handle passes one delivery to a goroutine of its own, waiting for a free one.

@@ -1,12 +1,16 @@
 package bot
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/slack-go/slack"
 
 	"countersign/workflow"
@@ -83,5 +87,66 @@ func TestDelivery_OfAFormWithoutAnID(t *testing.T) {
 	}
 	if got := (view{ID: "V1"}).delivery(); got != "view V1" {
 		t.Errorf("%q, want view V1", got)
+	}
+}
+
+// No delivery goes unanswered for something in it that slack-go's types refuse and the bot does not look at.
+func TestSocket_TakesWhatSlackGoCannotRead(t *testing.T) {
+	const empty = `"user":{"id":"U1","team_id":"T1"},"type":"view_submission","view":{"callback_id":"deny","private_metadata":"1"}`
+	deliveries := []string{
+		`{"type":"interactive","payload":{` + empty + `},`,
+		`{"type":"interactive","payload":{` + empty + `,"is_enterprise_install":"false"},`,
+		`{"type":"interactive","payload":{` + empty + `,"message":{"blocks":[{"type":"actions","elements":[{"type":"brand_new"}]}]}},`,
+		`{"type":"interactive","payload":{` + empty + `,"token":1},`,
+		`{"type":"brand_new","payload":{},`,
+	}
+	acks := make(chan string, 1)
+	mux := http.NewServeMux()
+	srv := httptest.NewServer(mux)
+	defer srv.Close()
+	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/apps.connections.open") {
+			_, _ = io.WriteString(w, `{"ok":true,"url":"ws`+strings.TrimPrefix(srv.URL, "http")+`/socket"}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"ok":false,"error":"unknown_method"}`)
+	})
+	mux.HandleFunc("/socket", func(w http.ResponseWriter, r *http.Request) {
+		up := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
+		c, err := up.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_ = c.WriteMessage(websocket.TextMessage, []byte(`{"type":"hello"}`))
+		for i, d := range deliveries {
+			_ = c.WriteMessage(websocket.TextMessage, []byte(d+`"envelope_id":"e`+itoa(i)+`"}`))
+			_, ack, err := c.ReadMessage()
+			if err != nil {
+				return
+			}
+			acks <- string(ack)
+		}
+		_, _, _ = c.ReadMessage()
+	})
+	b := wording(t)
+	b.client = slack.New("xoxb-1", slack.OptionAPIURL(srv.URL+"/api/"), slack.OptionAppLevelToken("xapp-1"))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- b.RunSocket(ctx) }()
+	for i, d := range deliveries {
+		select {
+		case ack := <-acks:
+			if !strings.Contains(ack, `"e`+itoa(i)+`"`) || strings.Contains(d, "view_submission") && !strings.Contains(ack, `"response_action":"errors"`) {
+				t.Errorf("%s\nis answered %s", d, ack)
+			}
+		case <-time.After(5 * time.Second):
+			t.Errorf("%s\nis not answered", d)
+			cancel()
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
