@@ -98,7 +98,7 @@ func New(o Options) (*Bot, error) {
 	if transport == nil {
 		transport = http.DefaultTransport.(*http.Transport).Clone()
 	}
-	pace := &pacer{next: transport}
+	pace := &pacer{next: lean{transport}}
 	client := &http.Client{Timeout: webTimeout, Transport: pace, CheckRedirect: refuseRedirect}
 	b := &Bot{
 		o: o, http: client, dir: newDirectory(), pace: pace, gates: newGates(), shelves: newShelves(), scans: newScans(),

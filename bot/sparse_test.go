@@ -81,6 +81,29 @@ func TestShow_WhereSlackDoesNotSayTheChannel(t *testing.T) {
 	}
 }
 
+// What was posted is known to be posted, whatever Slack repeats of it.
+func TestShow_WhereTheEchoCannotBeRead(t *testing.T) {
+	for _, echo := range []string{
+		`{"blocks":[{"type":"actions","elements":[{"type":"brand_new"}]}]}`, `{"blocks":"[]"}`, `{"metadata":"{}"}`, `"x"`, `null`,
+	} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, `{"ok":true,"channel":"C1","ts":"1.000002","message":`+echo+`}`)
+		}))
+		b := wording(t)
+		b.client = slack.New("xoxb-1", slack.OptionAPIURL(srv.URL+"/"), slack.OptionHTTPClient(b.http))
+		r := aRequest(workflow.Pending, nil)
+		r.Card = workflow.Card{}
+		for _, what := range []string{"post", "edit"} {
+			card, err := b.Show(t.Context(), r, false)
+			if err != nil || card.TS != "1.000002" {
+				t.Errorf("%s, echo %s: %+v, %v", what, echo, card, err)
+			}
+			r.Card = card
+		}
+		srv.Close()
+	}
+}
+
 func TestDelivery_OfAFormWithoutAnID(t *testing.T) {
 	if got := (view{}).delivery(); got != "" {
 		t.Errorf("%q: two forms would be taken for one", got)
