@@ -35,6 +35,10 @@ func placeOf(ctx context.Context, client *slack.Client, channel string) (Place, 
 // outside reports whether people of another organisation are in a channel, or invited. A channel that is shared only
 // between workspaces of the same organisation is not; one that is shared in a way that Slack does not say is.
 func outside(ch *slack.Channel) bool {
-	other := slices.ContainsFunc(ch.ConnectedTeamIDs, func(team string) bool { return team != ch.ContextTeamID })
+	own := ch.ContextTeamID
+	if own == "" && len(ch.ConnectedTeamIDs) == 1 {
+		own = ch.ConnectedTeamIDs[0] // one workspace alone shares nothing
+	}
+	other := slices.ContainsFunc(ch.ConnectedTeamIDs, func(team string) bool { return team != own })
 	return ch.IsExtShared || ch.IsPendingExtShared || len(ch.PendingShared) > 0 || (ch.IsShared || other) && !ch.IsOrgShared
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -45,6 +46,9 @@ func (c *Config) readRule(r *reader, n ast.Node) {
 		"expires": r.duration(&rule.Expires, p+".expires"), "remind_every": r.duration(&rule.RemindEvery, p+".remind_every"),
 		"max_duration": r.duration(&rule.MaxDuration, p+".max_duration"),
 	})
+	if rule.Name == "" {
+		rule.Name = fmt.Sprintf("rule %d", len(c.Rules)+1)
+	}
 	c.checkRule(r, n, rule)
 	c.Rules = append(c.Rules, rule)
 }
@@ -81,10 +85,7 @@ func readApprovers(r *reader, n ast.Node) workflow.Approvers {
 }
 
 func (c *Config) checkRule(r *reader, n ast.Node, rule workflow.Rule) {
-	if rule.Name == "" {
-		r.fail(n, "policy.name", "a rule needs a name")
-	}
-	if slices.ContainsFunc(c.Rules, func(o workflow.Rule) bool { return o.Name == rule.Name && o.Name != "" }) {
+	if slices.ContainsFunc(c.Rules, func(o workflow.Rule) bool { return o.Name == rule.Name }) {
 		r.fail(n, "policy.name", "there are two rules of the name %q", rule.Name)
 	}
 	if rule.Channel == "" {

@@ -59,6 +59,22 @@ policy:
     max_duration: 30d
 `
 
+// A rule without a name is known by its place.
+func TestConfig_RuleWithoutAName(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "countersign.yaml")
+	if err := os.WriteFile(path, []byte(strings.Replace(goodConfig, "name: gpu invitations\n    ", "", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := app.LoadConfig(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Rules[0].Name; got != "rule 1" {
+		t.Errorf("it is called %q", got)
+	}
+}
+
 func TestConfig_TheDesignsExample(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "countersign.yaml")
