@@ -105,8 +105,8 @@ An export is itself recorded in the trail.`
 Writes a consistent copy of the database file to FILE, whole or not at all and never over an older file, also while
 serve runs.
 
-To restore: stop serve; move the database and the file beside it that ends in .seq away; copy the backup to where the
-database was, mode 0600; start serve. What came after the backup is lost, and its numbers will be given again.`
+To restore: stop serve; move the database away; copy the backup to where it was, mode 0600; start serve. What came after
+the backup is lost, and its numbers will be given again.`
 	pruneLong = `
 Removes requests that are closed and were last touched before a time, with their audit entries, and the entries of no
 request from before it. A request that is open, owes something, or is linked to one that stays, stays.

@@ -246,16 +246,19 @@ func write(b *bbolt.Bucket, txn store.Txn, rev uint64) error {
 }
 
 // Snapshot implements store.Snapshotter. It copies the database to a local file that nobody else sees before it
-// writes to w, so that a slow w does not hold a read transaction; beside the database there must be room for it.
+// writes to w, so that a slow w does not hold a read transaction; beside the database there must be room for it. The copy
+// is a database of its own: put where this one was, it is not held against the commits that this one has had since.
 func (d *DB) Snapshot(ctx context.Context, w io.Writer) error {
-	f, err := os.CreateTemp(filepath.Dir(d.path), "."+filepath.Base(d.path)+".backup-*")
+	f, err := os.CreateTemp(filepath.Dir(d.path), temporary(d.path)+"*")
 	if err != nil {
 		return fmt.Errorf("copy for the backup: %w", err)
 	}
 	defer f.Close()           //nolint:errcheck // it is thrown away
 	defer os.Remove(f.Name()) //nolint:errcheck // as above
-	_ = os.Remove(f.Name())   // where an open file may lose its name, a crash leaves nothing behind
 	if err := d.copyTo(ctx, f); err != nil {
+		return fmt.Errorf("copy for the backup: %w", err)
+	}
+	if err := guard(f.Name(), func() error { return rename(f.Name()) }); err != nil {
 		return fmt.Errorf("copy for the backup: %w", err)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
@@ -265,6 +268,20 @@ func (d *DB) Snapshot(ctx context.Context, w io.Writer) error {
 		return fmt.Errorf("write the backup: %w", err)
 	}
 	return nil
+}
+
+// temporary begins the names of the copies that are under way.
+func temporary(path string) string { return "." + filepath.Base(path) + ".backup-" }
+
+// rename gives a database an identity of its own.
+func rename(path string) error {
+	db, err := bbolt.Open(path, fileMode, &bbolt.Options{Timeout: time.Second, NoSync: true})
+	if err != nil {
+		return err
+	}
+	db.AllocSize = pageSize
+	err = db.Update(func(tx *bbolt.Tx) error { return identify(tx.Bucket(identityBucket)) })
+	return errors.Join(err, db.Close())
 }
 
 func (d *DB) copyTo(ctx context.Context, w io.Writer) error {

@@ -117,7 +117,6 @@ func TestBackup_WhileWriting(t *testing.T) {
 			t.Errorf("backup %d: %v", i, err)
 		}
 		b.Close()
-		os.Remove(bolt.SidecarPath(path))
 	}
 	stop.Store(true)
 	wg.Wait()
@@ -126,8 +125,42 @@ func TestBackup_WhileWriting(t *testing.T) {
 	}
 }
 
-// TestBackup_RestoredOverALaterDatabase: the counter beside the database shows that commits are gone.
+// TestBackup_RestoredOverALaterDatabase: a backup is put back on purpose, whatever lies beside it, and goes on.
 func TestBackup_RestoredOverALaterDatabase(t *testing.T) {
+	path := requestsOf(t, 2)
+	s := mustStore(t, path)
+	var copied bytes.Buffer
+	if err := s.Backup(t.Context(), &copied); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := commitOne(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Close()
+	killed := filepath.Join(filepath.Dir(path), ".c.db.backup-killed")
+	if err := os.WriteFile(killed, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	edit(t, path, func([]byte) []byte { return copied.Bytes() })
+	for requests := 2; requests < 4; requests++ {
+		s := mustStore(t, path)
+		if err := whole(t.Context(), s, requests); err != nil {
+			t.Error(err)
+		}
+		if _, err := commitOne(t.Context(), s); err != nil {
+			t.Error(err)
+		}
+		s.Close()
+	}
+	if _, err := os.Stat(killed); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what a killed backup has left: %v", err)
+	}
+}
+
+// TestOpen_OlderFilePutBack: the counter beside the database shows that commits are gone.
+func TestOpen_OlderFilePutBack(t *testing.T) {
 	path := requestsOf(t, 2)
 	old, err := os.ReadFile(path)
 	if err != nil {

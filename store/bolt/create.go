@@ -47,9 +47,7 @@ func initialise(path string, pageSize int) error {
 		if err != nil {
 			return err
 		}
-		id := make([]byte, idSize)
-		rand.Read(id) // never fails
-		if err := b.Put(idName, id); err != nil {
+		if err := identify(b); err != nil {
 			return err
 		}
 		if err := b.Put(formatName, binary.BigEndian.AppendUint64(nil, formatVersion)); err != nil {
@@ -59,6 +57,13 @@ func initialise(path string, pageSize int) error {
 		return err
 	})
 	return errors.Join(err, db.Sync(), db.Close())
+}
+
+// identify puts a new identity into the bucket that says what the file is.
+func identify(b *bbolt.Bucket) error {
+	id := make([]byte, idSize)
+	rand.Read(id) // never fails
+	return b.Put(idName, id)
 }
 
 // syncDir makes a new name in a directory durable.

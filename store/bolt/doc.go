@@ -8,6 +8,7 @@
 //     says what to do. Only a file that does not exist is created, whole or not at all.
 //   - bbolt opens a file whose newest meta page is gone at the commit before, and says nothing. Beside the file lies a
 //     second one, PATH.seq, that holds the number of the last commit; a database behind it is refused (ErrRolledBack).
+//     A backup has an identity of its own, so what lies beside the database that it replaces does not count.
 //   - bbolt panics on a damaged page. The panic, or the fault of reading behind the end of the file, becomes ErrDamaged.
 //   - A commit that finds no room is store.ErrFull; the next may succeed. After any other error of the disk, memory and
 //     disk may differ in ways that nobody can tell: every later call is ErrPoisoned, until the file is opened again.

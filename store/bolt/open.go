@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"go.etcd.io/bbolt"
@@ -84,7 +85,7 @@ func open(ctx context.Context, path string, opts Options) (*DB, error) {
 	if err := d.openFile(opts); err != nil {
 		return nil, err
 	}
-	id, err := d.identify()
+	id, err := d.identity()
 	if err == nil {
 		err = d.checkSequence(ctx, id, opts.Logger)
 	}
@@ -92,7 +93,19 @@ func open(ctx context.Context, path string, opts Options) (*DB, error) {
 		d.abandon(err)
 		return nil, err
 	}
+	d.tidy()
 	return d, nil
+}
+
+// tidy removes the copies for backups that a process has left that was killed.
+func (d *DB) tidy() {
+	dir := filepath.Dir(d.path)
+	entries, _ := os.ReadDir(dir) // what cannot be read is not tidied
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), temporary(d.path)) {
+			_ = os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
 }
 
 // openFile opens the file with bbolt. Its panics become errors; then the file is closed here, because bbolt does not.
@@ -144,8 +157,8 @@ func (d *DB) openRaw(path string, flag int, mode os.FileMode) (*os.File, error) 
 	return f, nil
 }
 
-// identify reads what the file is and returns its id.
-func (d *DB) identify() ([]byte, error) {
+// identity reads what the file is and returns its id.
+func (d *DB) identity() ([]byte, error) {
 	var id []byte
 	err := d.guard(func() error {
 		return d.db.View(func(tx *bbolt.Tx) error {
