@@ -4,5 +4,5 @@ package workflow
 func (r *Runner) Remembered() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.known) + len(r.tried) + len(r.lanes) + len(r.loud) + len(r.seen) + len(r.alarms.first)
+	return len(r.known) + len(r.tried) + len(r.lanes) + len(r.loud) + len(r.seen) + len(r.alarms.first) + len(r.paces)
 }

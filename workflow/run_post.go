@@ -32,10 +32,11 @@ func (r *Runner) post(ctx context.Context, log *slog.Logger, req Request, e Effe
 	}
 	r.o.Step("after_post", req.Number)
 	if err == nil {
+		r.posted(laneOf(req, e))
 		r.forget(t)
 		return r.record(ctx, log, t, done)
 	}
-	return r.postFailed(ctx, log, t, e, err)
+	return r.postFailed(ctx, log, req, e, err)
 }
 
 // mayHaveCard reports whether the request may have a card that is not recorded: an earlier turn owed one too, and what
@@ -44,11 +45,13 @@ func mayHaveCard(req Request, e Effect) bool {
 	return e.Kind == CardEffect && req.Card.TS == "" && e.Turn() > 1 && !e.First
 }
 
-func (r *Runner) postFailed(ctx context.Context, log *slog.Logger, t task, e Effect, err error) time.Duration {
+func (r *Runner) postFailed(ctx context.Context, log *slog.Logger, req Request, e Effect, err error) time.Duration {
+	t := task{req.Number, e.ID}
 	if later, ok := errors.AsType[*LaterError](err); ok {
 		r.forget(t) // the far end refused it: nothing was posted
-		log.Info("slack asks to wait", "effect", string(e.Kind), "wait", later.After)
-		return max(later.After, time.Millisecond)
+		wait := r.refused(laneOf(req, e), max(later.After, time.Millisecond))
+		log.Info("slack asks to wait", "effect", string(e.Kind), "wait", wait)
+		return wait
 	}
 	if dead, ok := errors.AsType[*UndeliverableError](err); ok {
 		log.Error("a message cannot be delivered", "effect", string(e.Kind), "about", string(e.About), "error", dead.Err)

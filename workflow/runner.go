@@ -45,6 +45,7 @@ type Runner struct {
 	lanes  map[string]*lane
 	known  map[task]bool        // waiting or under way; true if a commit has named it since
 	tried  map[task]bool        // posted at least once by this process, with no recorded end
+	paces  map[string]pace      // of lanes that Slack has asked to wait
 	loud   map[Number]int       // calls made by this process that the vendor may still be applying
 	seen   map[Number]time.Time // requests all of whose due effects are known, with the due time that the store's index had
 	alarms alarms               // when effects fall due that are not, within scanEvery
@@ -79,7 +80,7 @@ func NewRunner(o RunnerOptions) *Runner {
 	r := &Runner{
 		o: o, began: o.Engine.Now(),
 		lanes: map[string]*lane{}, known: map[task]bool{}, tried: map[task]bool{}, loud: map[Number]int{},
-		seen: map[Number]time.Time{}, alarms: newAlarms(),
+		seen: map[Number]time.Time{}, alarms: newAlarms(), paces: map[string]pace{},
 		holds: map[task]Lease{}, sightings: map[task]sighting{},
 		wake:  make(chan struct{}, 1),
 		calls: map[string]chan struct{}{}, plans: map[string]chan struct{}{}, posts: make(chan struct{}, workers),
@@ -305,6 +306,7 @@ func (r *Runner) drain(work context.Context, name string, l *lane) {
 		r.mu.Lock()
 		if len(l.tasks) == 0 || r.live.Err() != nil {
 			delete(r.lanes, name)
+			delete(r.paces, name)
 			for _, t := range l.tasks {
 				r.end(t)
 			}
@@ -325,6 +327,9 @@ func (r *Runner) drain(work context.Context, name string, l *lane) {
 			l.tasks = append(l.tasks, t)
 		default:
 			r.end(t)
+		}
+		if wait == 0 && len(l.tasks) > 0 {
+			wait = r.space(name)
 		}
 		r.mu.Unlock()
 		if wait > 0 {
