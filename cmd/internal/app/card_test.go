@@ -300,7 +300,9 @@ func TestCommand_LongListsAreWhole(t *testing.T) {
 	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
 		ids := make([]string, workflow.MaxWho)
 		for i := range ids {
-			ids[i] = fmt.Sprintf("group:%032d", i+1)
+			id := fmt.Sprintf("%032d", i+1)
+			w.DataArts.AddIAMGroup(dataartsfake.IAMGroup{ID: id, Name: fmt.Sprint("group ", i+1)}) // else the bot denies it
+			ids[i] = "group:" + id
 		}
 		typed := "add " + strings.Join(ids, ",") + " to warehouse/" + space + " as developer"
 		if got := w.types("U0ALICE", strings.Replace(typed, ids[0], ids[0]+",abc", 1)); numberIn(got) != 0 || !strings.Contains(got, "101") {

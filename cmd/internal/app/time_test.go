@@ -287,6 +287,7 @@ func TestTime_Undo(t *testing.T) {
 		w.roles(alice, "r00003")
 		r := w.granted("role @alice on warehouse/" + space + " as viewer")
 		card, _ := w.card(r.Number)
+		w.eventually("the subject is told", func() bool { return len(w.Slack.DM("U0ALICE")) > 0 })
 		w.refused(slackfake.ClickInput{User: "U0ALICE", Channel: card.Channel, TS: card.TS, ActionID: "undo"}, r.Number, "您不是此申请的审批人")
 		w.clicks("U0REQ", card, "undo")
 		w.eventually("the undoing is asked for", func() bool { return w.request(r.Number).Child != 0 })
