@@ -9,13 +9,14 @@ const (
 	// spacing is how far apart the posts of a lane are once Slack has asked to wait: it takes one a second to a channel
 	// (https://docs.slack.dev/apis/web-api/rate-limits). spaced is how many of them, should the lane not be empty before.
 	spacing = time.Second
-	spaced  = 60
-	// spread bounds how much longer than asked is waited, in multiples of it, when Slack refuses again and again: then
-	// others post to the same channel, replicas most likely, and should not all come back at once.
+	spaced  = 20
+	// spread bounds how much longer than asked is waited, in multiples of it, when Slack refuses again and again: the
+	// others have posted meanwhile, and should not all come back at once.
 	spread = 7
 )
 
-// pace is how a lane goes on after Slack has asked to wait.
+// pace is how a lane goes on after Slack has asked to wait, where other replicas post to the same channel. One process
+// alone just waits as long as it is asked to.
 type pace struct {
 	left    int  // posts to space
 	refused int  // refusals in a row
@@ -24,6 +25,9 @@ type pace struct {
 
 // refused returns how long to wait after Slack has asked a lane to.
 func (r *Runner) refused(lane string, after time.Duration) time.Duration {
+	if r.o.Engine.leases.replica == "" {
+		return after
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := r.paces[lane]

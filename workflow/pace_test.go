@@ -32,25 +32,8 @@ func (g *gate) under(k workflow.EffectKind, r workflow.Request) (before, after e
 	return nil, nil
 }
 
-// TestPace_OfABurst: a burst goes out at Slack's pace, and Slack need not say so each time.
-func TestPace_OfABurst(t *testing.T) {
-	virtual(t, func(w *world) {
-		var g gate
-		w.desk.failing(g.under)
-		const burst = 40
-		for i := range burst {
-			w.asks(invite(60000 + i))
-		}
-		w.passes((burst + 10) * time.Second)
-		t.Logf("%d cards posted, %d refused", g.taken, g.refused)
-		if g.taken != burst || g.refused > burst/10 {
-			t.Errorf("%d cards posted, %d refused", g.taken, g.refused)
-		}
-	})
-}
-
-// TestPace_OfABurstAmongReplicas: several replicas together post as fast as one, and hardly ask more often.
-func TestPace_OfABurstAmongReplicas(t *testing.T) {
+// TestPace_AmongReplicas: several replicas together post as fast as one, and hardly ask more often.
+func TestPace_AmongReplicas(t *testing.T) {
 	virtualFleet(t, 3, func(f *fleet) {
 		var g gate
 		f.desk.failing(g.under)
