@@ -54,11 +54,16 @@ func (d *DB) prepare(ctx context.Context) error {
 	const patience = 10 // times as long as a read: the server may be starting too
 	ctx, cancel := context.WithTimeout(ctx, patience*d.opts.Timeout)
 	defer cancel()
+	var before error
 	for try := 0; ; try++ {
 		err := d.writes.AcquireFunc(ctx, func(c *pgxpool.Conn) error { return ensure(ctx, c.Conn(), d.opts.Existing) })
+		if err != nil && ctx.Err() != nil && before != nil {
+			return before // which says why, and not only that the time is over
+		}
 		if err == nil || !passing(err) && !raced(err) || !pause(ctx, try) {
 			return err
 		}
+		before = err
 	}
 }
 
