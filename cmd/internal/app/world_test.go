@@ -103,6 +103,10 @@ func (w *world) startWith(o app.Options) {
 		if err := <-done; err != nil {
 			w.t.Errorf("Run: %v", err)
 		}
+		// Slack would go on delivering to a socket whose end it has not seen yet.
+		for deadline := time.Now().Add(5 * time.Second); w.Slack.Sockets() > 0 && time.Now().Before(deadline); {
+			time.Sleep(5 * time.Millisecond)
+		}
 	})
 	w.t.Cleanup(w.stop)
 	if cfg.Slack.Mode == bot.HTTP {
