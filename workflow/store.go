@@ -28,7 +28,8 @@ type Store interface {
 
 	// Commit stores all of c durably, or nothing. It returns the new revisions, one for each write in order. Its
 	// errors: ErrConflict if a revision is no longer the stored one, *DuplicateError if the delivery was committed
-	// before, which comes first, ErrOccupied if a request would be Alone that is not, ErrBusy if it was not even tried. After any other error what was asked is not stored.
+	// before, which comes first, ErrOccupied if a request would be Alone that is not, ErrBusy if it was not even tried. After
+	// any other error what was asked is not stored.
 	Commit(ctx context.Context, c Commit) ([]Revision, error)
 }
 
