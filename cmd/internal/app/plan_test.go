@@ -406,7 +406,7 @@ func TestPlan_NamesAreFixedAtSubmission(t *testing.T) {
 				t.Errorf("%s: %q, want %q in it and no number", typed, got, want)
 			}
 		}
-		w.DataArts.AddFault(dataartsfake.Fault{Route: dataartsfake.ListWorkspaceRoles, Kind: dataartsfake.Delay, Delay: 3 * time.Second})
+		w.DataArts.AddFault(dataartsfake.Fault{Route: dataartsfake.ListWorkspaceRoles, Kind: dataartsfake.Delay, Delay: 3 * time.Second, Count: -1})
 		begun := time.Now()
 		if got := w.types("U0REQ", "add @alice"+target+"newcomer"); !strings.Contains(got, "could not be found out") {
 			t.Errorf("a cloud that does not answer: %q", got)

@@ -154,7 +154,7 @@ func TestRefusals_EachKindIsGivenToAPerson(t *testing.T) {
 		for k, c := range mistyped {
 			types(k, slackfake.SlashInput{User: "U0REQ", Text: c.typed}, c.want)
 		}
-		w.DataArts.AddFault(dataartsfake.Fault{Route: dataartsfake.ListWorkspaceRoles, Kind: dataartsfake.Delay, Delay: 3 * time.Second})
+		w.DataArts.AddFault(dataartsfake.Fault{Route: dataartsfake.ListWorkspaceRoles, Kind: dataartsfake.Delay, Delay: 3 * time.Second, Count: -1})
 		types(workflow.Unresolved, slackfake.SlashInput{User: "U0REQ", Text: "add @alice to warehouse/" + space + " as newcomer"}, "could not be found out, because the cloud gave no answer")
 		w.DataArts.ClearFaults()
 		types(workflow.NotRequester, slackfake.SlashInput{User: "U0LEAD", Text: "withdraw " + r.Number.String()}, "Only the person who asked can withdraw it: ask them to")
