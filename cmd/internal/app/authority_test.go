@@ -166,15 +166,16 @@ func TestAuthority_UserGroupIsReadAgain(t *testing.T) {
 
 func TestAuthority_UnreadableGroupRefuses(t *testing.T) {
 	t.Parallel()
-	w := newRig(t, rig.Options{Policy: authorityPolicy})
-	w.Slack.SetFreePlan(true)
-	w.start()
-	r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1005")
-	click := slackfake.ClickInput{User: "U0LEAD", Channel: card.Channel, TS: card.TS, ActionID: "approve"}
-	w.refused(click, r.Number, "which groups you are in")
-	w.Slack.SetFreePlan(false)
-	w.clicks("U0LEAD", card, "approve")
-	w.eventually("the request is decided", func() bool { return w.request(r.Number).State != workflow.Pending })
+	rigInBothModes(t, rig.Options{Policy: authorityPolicy}, func(t *testing.T, w *world) {
+		w.Slack.SetFreePlan(true)
+		w.start()
+		r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1005")
+		click := slackfake.ClickInput{User: "U0LEAD", Channel: card.Channel, TS: card.TS, ActionID: "approve"}
+		w.refused(click, r.Number, "which groups you are in")
+		w.Slack.SetFreePlan(false)
+		w.clicks("U0LEAD", card, "approve")
+		w.eventually("the request is decided", func() bool { return w.request(r.Number).State != workflow.Pending })
+	})
 }
 
 func TestAuthority_SeveralMustApprove(t *testing.T) {
@@ -354,29 +355,30 @@ func TestAuthority_ClickBeforeTheCardIsRecorded(t *testing.T) {
 	}{{"soon", 400 * time.Millisecond, true}, {"too late", 1600 * time.Millisecond, false}} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			w := newRig(t, rig.Options{})
-			var once sync.Once
-			w.startWith(app.Options{Step: func(point string, _ workflow.Number) {
-				if point == "after_post" {
-					once.Do(func() { time.Sleep(c.hold) })
+			rigInBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+				var once sync.Once
+				w.startWith(app.Options{Step: func(point string, _ workflow.Number) {
+					if point == "after_post" {
+						once.Do(func() { time.Sleep(c.hold) })
+					}
+				}})
+				n := numberIn(w.types("U0REQ", "invite 50002 to gpu-lab/1001"))
+				w.eventually("the card is in Slack", func() bool { return len(w.cards(rig.Channel)) == 1 })
+				card := w.cards(rig.Channel)[0]
+				if got := w.request(n).Card.TS; got != "" {
+					t.Fatalf("the card's ts is recorded already: %s", got)
 				}
-			}})
-			n := numberIn(w.types("U0REQ", "invite 50002 to gpu-lab/1001"))
-			w.eventually("the card is in Slack", func() bool { return len(w.cards(rig.Channel)) == 1 })
-			card := w.cards(rig.Channel)[0]
-			if got := w.request(n).Card.TS; got != "" {
-				t.Fatalf("the card's ts is recorded already: %s", got)
-			}
-			w.clicks("U0LEAD", card, "approve")
-			if !c.ok {
-				w.privately("U0LEAD", "use the card")
-				if got := w.request(n).State; got != workflow.Pending {
-					t.Errorf("state %s, want pending", got)
-				}
-				w.carded(n)
 				w.clicks("U0LEAD", card, "approve")
-			}
-			w.becomes(n, workflow.Done)
+				if !c.ok {
+					w.privately("U0LEAD", "use the card")
+					if got := w.request(n).State; got != workflow.Pending {
+						t.Errorf("state %s, want pending", got)
+					}
+					w.carded(n)
+					w.clicks("U0LEAD", card, "approve")
+				}
+				w.becomes(n, workflow.Done)
+			})
 		})
 	}
 }

@@ -428,15 +428,16 @@ func TestCommand_TimeLimitMakesAChild(t *testing.T) {
 
 func TestCommand_LimitedRoleGoesBack(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	w.DataArts.SetMember(space, dataartsfake.Member{UserID: alice, UserName: "alice", Roles: []string{"r00004"}})
-	r, card := w.asks("U0REQ", "role @alice on warehouse/"+space+" as developer for 1s")
-	w.clicks("U0LEAD", card, "approve")
-	parent, _ := w.becomes(r.Number, workflow.Done)
-	w.becomes(parent.Child, workflow.Done)
-	if got := w.member(dataartsfake.TypeUser, alice); got != "r00004" {
-		t.Errorf("alice is %q after her time, want r00004 again", got)
-	}
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.DataArts.SetMember(space, dataartsfake.Member{UserID: alice, UserName: "alice", Roles: []string{"r00004"}})
+		r, card := w.asks("U0REQ", "role @alice on warehouse/"+space+" as developer for 1s")
+		w.clicks("U0LEAD", card, "approve")
+		parent, _ := w.becomes(r.Number, workflow.Done)
+		w.becomes(parent.Child, workflow.Done)
+		if got := w.member(dataartsfake.TypeUser, alice); got != "r00004" {
+			t.Errorf("alice is %q after her time, want r00004 again", got)
+		}
+	})
 }
 
 func TestResult_FailedSaysTheVendorsCode(t *testing.T) {
@@ -507,122 +508,127 @@ func TestResult_FailedSaysTheVendorsCode(t *testing.T) {
 
 func TestResult_AlreadySoMakesNoCall(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	w.DataArts.SetMember(space, dataartsfake.Member{UserID: alice, UserName: "alice", Roles: []string{"r00004"}})
-	for _, typed := range []string{
-		"invite 50003 to gpu-lab/1001", "add @alice to warehouse/" + space + " as viewer",
-		"role @alice on warehouse/" + space + " as viewer", "remove @bob from warehouse/" + space,
-	} {
-		r, card := w.asks("U0REQ", typed)
-		w.clicks("U0LEAD", card, "approve")
-		w.becomes(r.Number, workflow.Done)
-		if got := w.threadOf(card, "already"); !strings.Contains(got, "done") {
-			t.Errorf("%s: the thread reads %q, want done and already", typed, got)
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.DataArts.SetMember(space, dataartsfake.Member{UserID: alice, UserName: "alice", Roles: []string{"r00004"}})
+		for _, typed := range []string{
+			"invite 50003 to gpu-lab/1001", "add @alice to warehouse/" + space + " as viewer",
+			"role @alice on warehouse/" + space + " as viewer", "remove @bob from warehouse/" + space,
+		} {
+			r, card := w.asks("U0REQ", typed)
+			w.clicks("U0LEAD", card, "approve")
+			w.becomes(r.Number, workflow.Done)
+			if got := w.threadOf(card, "already"); !strings.Contains(got, "done") {
+				t.Errorf("%s: the thread reads %q, want done and already", typed, got)
+			}
 		}
-	}
-	if got := w.calls(); len(got) > 0 {
-		t.Errorf("calls %v, want none", got)
-	}
+		if got := w.calls(); len(got) > 0 {
+			t.Errorf("calls %v, want none", got)
+		}
+	})
 }
 
 func TestResult_UnclearIsLookedUp(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	w.CompShare.Fault(compsharefake.Fault{Action: "CreateCompShareTeamRelation", Kind: compsharefake.Cut, After: true})
-	r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
-	w.clicks("U0LEAD", card, "approve")
-	w.becomes(r.Number, workflow.Done)
-	w.threadOf(card, "reading the membership shows the change")
-	w.CompShare.Fault(compsharefake.Fault{Action: "CreateCompShareTeamRelation", Kind: compsharefake.Cut})
-	lost, card := w.asks("U0REQ", "invite 50006 to gpu-lab/1001")
-	w.clicks("U0LEAD", card, "approve")
-	_, card = w.becomes(lost.Number, workflow.Unknown)
-	wantDecided(t, card)
-	w.CompShare.SetRelation(compsharefake.Relation{Team: 1001, Company: 50006, Status: compsharefake.Pending})
-	w.becomes(lost.Number, workflow.Done)
-	if got := w.calls(); len(got) != 2 {
-		t.Errorf("calls %v, want one each", got)
-	}
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.CompShare.Fault(compsharefake.Fault{Action: "CreateCompShareTeamRelation", Kind: compsharefake.Cut, After: true})
+		r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+		w.clicks("U0LEAD", card, "approve")
+		w.becomes(r.Number, workflow.Done)
+		w.threadOf(card, "reading the membership shows the change")
+		w.CompShare.Fault(compsharefake.Fault{Action: "CreateCompShareTeamRelation", Kind: compsharefake.Cut})
+		lost, card := w.asks("U0REQ", "invite 50006 to gpu-lab/1001")
+		w.clicks("U0LEAD", card, "approve")
+		_, card = w.becomes(lost.Number, workflow.Unknown)
+		wantDecided(t, card)
+		w.CompShare.SetRelation(compsharefake.Relation{Team: 1001, Company: 50006, Status: compsharefake.Pending})
+		w.becomes(lost.Number, workflow.Done)
+		if got := w.calls(); len(got) != 2 {
+			t.Errorf("calls %v, want one each", got)
+		}
+	})
 }
 
 func TestResult_UnclearIsHandedToAPerson(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	ask := func(company string) (workflow.Number, slackfake.Message) {
-		w.CompShare.Fault(compsharefake.Fault{Action: "CreateCompShareTeamRelation", Kind: compsharefake.Cut})
-		r, card := w.asks("U0REQ", "invite "+company+" to gpu-lab/1001")
-		w.clicks("U0LEAD", card, "approve")
-		w.eventually("unknown", func() bool { return w.request(r.Number).State == workflow.Unknown })
-		// Somebody has changed it meanwhile: neither as wanted nor as it was.
-		var n uint32 = 50006
-		if company == "50002" {
-			n = 50002
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		ask := func(company string) (workflow.Number, slackfake.Message) {
+			w.CompShare.Fault(compsharefake.Fault{Action: "CreateCompShareTeamRelation", Kind: compsharefake.Cut})
+			r, card := w.asks("U0REQ", "invite "+company+" to gpu-lab/1001")
+			w.clicks("U0LEAD", card, "approve")
+			w.eventually("unknown", func() bool { return w.request(r.Number).State == workflow.Unknown })
+			// Somebody has changed it meanwhile: neither as wanted nor as it was.
+			var n uint32 = 50006
+			if company == "50002" {
+				n = 50002
+			}
+			w.CompShare.SetRelation(compsharefake.Relation{Team: 1001, Company: n, Status: compsharefake.Rejected})
+			w.eventually("a person is asked", func() bool { return w.request(r.Number).Asked() })
+			_, card = w.becomes(r.Number, workflow.Unknown)
+			w.threadOf(card, "unknown")
+			w.directly("U0REQ", "unknown")
+			return r.Number, card
 		}
-		w.CompShare.SetRelation(compsharefake.Relation{Team: 1001, Company: n, Status: compsharefake.Rejected})
-		w.eventually("a person is asked", func() bool { return w.request(r.Number).Asked() })
-		_, card = w.becomes(r.Number, workflow.Unknown)
-		w.threadOf(card, "unknown")
-		w.directly("U0REQ", "unknown")
-		return r.Number, card
-	}
-	n, card := ask("50002")
-	got := actionIDs(card)
-	if !slices.Contains(got, "retry") || slices.Contains(got, "approve") {
-		t.Errorf("buttons %v, want ways to settle it", got)
-	}
-	w.refused(slackfake.ClickInput{User: "U0REQ", Channel: card.Channel, TS: card.TS, ActionID: "retry"}, n, "somebody else")
-	w.clicks("U0LEAD", card, "mark_done")
-	w.becomes(n, workflow.Done)
-	w.threadOf(card, "<@U0LEAD> says that it was applied")
+		n, card := ask("50002")
+		got := actionIDs(card)
+		if !slices.Contains(got, "retry") || slices.Contains(got, "approve") {
+			t.Errorf("buttons %v, want ways to settle it", got)
+		}
+		w.refused(slackfake.ClickInput{User: "U0REQ", Channel: card.Channel, TS: card.TS, ActionID: "retry"}, n, "somebody else")
+		w.clicks("U0LEAD", card, "mark_done")
+		w.becomes(n, workflow.Done)
+		w.threadOf(card, "<@U0LEAD> says that it was applied")
 
-	n, card = ask("50006")
-	w.clicks("U0BOB", card, "mark_not")
-	_, card = w.becomes(n, workflow.Failed)
-	w.threadOf(card, "<@U0BOB> says that it was not applied")
-	w.CompShare.SetRelation(compsharefake.Relation{Team: 1001, Company: 50006}) // as it was approved
-	w.clicks("U0LEAD", card, "retry")
-	w.becomes(n, workflow.Done)
+		n, card = ask("50006")
+		w.clicks("U0BOB", card, "mark_not")
+		_, card = w.becomes(n, workflow.Failed)
+		w.threadOf(card, "<@U0BOB> says that it was not applied")
+		w.CompShare.SetRelation(compsharefake.Relation{Team: 1001, Company: 50006}) // as it was approved
+		w.clicks("U0LEAD", card, "retry")
+		w.becomes(n, workflow.Done)
+	})
 }
 
 func TestResult_DriftVoidsTheApprovals(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	w.DataArts.SetMember(space, dataartsfake.Member{UserID: alice, UserName: "alice", Roles: []string{"r00002"}})
-	r, card := w.asks("U0REQ", "role @alice on warehouse/"+space+" as viewer")
-	w.settled(r.Number)
-	before := w.request(r.Number)
-	if !before.Plan.Read() {
-		t.Fatalf("plan %+v, want one that was read", before.Plan)
-	}
-	w.DataArts.SetMember(space, dataartsfake.Member{UserID: alice, UserName: "alice", Roles: []string{"r00003"}})
-	w.clicks("U0LEAD", card, "approve")
-	w.eventually("the approval is void", func() bool { return len(w.request(r.Number).Voided) == 1 })
-	_, card = w.becomes(r.Number, workflow.Pending)
-	if got := actionIDs(card); !slices.Contains(got, "approve") {
-		t.Errorf("buttons %v, want approve among them again", got)
-	}
-	if got := w.calls(); len(got) > 0 {
-		t.Errorf("calls %v, want none on a membership that nobody signed", got)
-	}
-	w.settled(r.Number)
-	w.clicks("U0LEAD", card, "approve")
-	w.becomes(r.Number, workflow.Done)
-	if got := w.member(dataartsfake.TypeUser, alice); got != "r00004" {
-		t.Errorf("alice is %q, want r00004", got)
-	}
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.DataArts.SetMember(space, dataartsfake.Member{UserID: alice, UserName: "alice", Roles: []string{"r00002"}})
+		r, card := w.asks("U0REQ", "role @alice on warehouse/"+space+" as viewer")
+		w.settled(r.Number)
+		before := w.request(r.Number)
+		if !before.Plan.Read() {
+			t.Fatalf("plan %+v, want one that was read", before.Plan)
+		}
+		w.DataArts.SetMember(space, dataartsfake.Member{UserID: alice, UserName: "alice", Roles: []string{"r00003"}})
+		w.clicks("U0LEAD", card, "approve")
+		w.eventually("the approval is void", func() bool { return len(w.request(r.Number).Voided) == 1 })
+		_, card = w.becomes(r.Number, workflow.Pending)
+		if got := actionIDs(card); !slices.Contains(got, "approve") {
+			t.Errorf("buttons %v, want approve among them again", got)
+		}
+		if got := w.calls(); len(got) > 0 {
+			t.Errorf("calls %v, want none on a membership that nobody signed", got)
+		}
+		w.settled(r.Number)
+		w.clicks("U0LEAD", card, "approve")
+		w.becomes(r.Number, workflow.Done)
+		if got := w.member(dataartsfake.TypeUser, alice); got != "r00004" {
+			t.Errorf("alice is %q, want r00004", got)
+		}
+	})
 }
 
 func TestResult_ThrottledReadsAreTriedAgain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	w.DataArts.AddFault(dataartsfake.Fault{Route: dataartsfake.ListWorkspaceusers, Kind: dataartsfake.Status, Status: 429})
-	r, card := w.asks("U0REQ", "add @alice to warehouse/"+space+" as viewer")
-	start := time.Now()
-	w.clicks("U0LEAD", card, "approve")
-	if d := time.Since(start); d > 2*time.Second {
-		t.Errorf("the click was acknowledged after %v", d)
-	}
-	w.becomes(r.Number, workflow.Done)
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.DataArts.AddFault(dataartsfake.Fault{Route: dataartsfake.ListWorkspaceusers, Kind: dataartsfake.Status, Status: 429})
+		r, card := w.asks("U0REQ", "add @alice to warehouse/"+space+" as viewer")
+		start := time.Now()
+		w.clicks("U0LEAD", card, "approve")
+		if d := time.Since(start); d > 2*time.Second {
+			t.Errorf("the click was acknowledged after %v", d)
+		}
+		w.becomes(r.Number, workflow.Done)
+	})
 }
 
 func TestLocale_ViewerReadsTheirOwn(t *testing.T) {
@@ -650,17 +656,18 @@ func TestLocale_ViewerReadsTheirOwn(t *testing.T) {
 
 func TestLocale_CardsAreInTheConfiguredOne(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{Locale: "zh"})
-	r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001 because 训练")
-	if text := slackfake.Text(card); !strings.Contains(text, "申请人") || !strings.Contains(text, "pending 待审批") {
-		t.Errorf("the card reads\n%s\nwant Chinese with the state's word", text)
-	}
-	w.clicks("U0LEAD", card, "approve")
-	w.becomes(r.Number, workflow.Done)
-	if got := w.threadOf(card, "done"); !strings.Contains(got, "已完成") {
-		t.Errorf("the thread reads %q", got)
-	}
-	w.directly("U0REQ", "done: the provider has confirmed")
+	inBothModes(t, rig.Options{Locale: "zh"}, func(t *testing.T, w *world) {
+		r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001 because 训练")
+		if text := slackfake.Text(card); !strings.Contains(text, "申请人") || !strings.Contains(text, "pending 待审批") {
+			t.Errorf("the card reads\n%s\nwant Chinese with the state's word", text)
+		}
+		w.clicks("U0LEAD", card, "approve")
+		w.becomes(r.Number, workflow.Done)
+		if got := w.threadOf(card, "done"); !strings.Contains(got, "已完成") {
+			t.Errorf("the thread reads %q", got)
+		}
+		w.directly("U0REQ", "done: the provider has confirmed")
+	})
 }
 
 func TestRedelivery_OneRequest(t *testing.T) {

@@ -152,7 +152,7 @@ func TestHome_BelievesNoPosition(t *testing.T) {
 // However many requests wait for others, a page costs the same: what is older is a press away.
 func TestHome_LooksAtABoundedNumber(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{Policy: `
+	o := rig.Options{Policy: `
   - name: gpu team
     systems: [gpu-lab]
     requesters: ["*"]
@@ -164,19 +164,21 @@ func TestHome_LooksAtABoundedNumber(t *testing.T) {
     approvers: [{any_of: [U0ALICE]}]
     channel: C0APPROVALS
     expires: 24h
-`})
-	w.asks("U0REQ", "remove "+dataartsfake.UserAlice+" from warehouse/"+rig.Workspace)
-	for batch := range 3 {
-		var who []string
-		for n := range 80 {
-			who = append(who, fmt.Sprint(60000+100*batch+n))
+`}
+	inBothModes(t, o, func(t *testing.T, w *world) {
+		w.asks("U0REQ", "remove "+dataartsfake.UserAlice+" from warehouse/"+rig.Workspace)
+		for batch := range 3 {
+			var who []string
+			for n := range 80 {
+				who = append(who, fmt.Sprint(60000+100*batch+n))
+			}
+			w.types("U0REQ", "invite "+strings.Join(who, ",")+" to gpu-lab/1001")
 		}
-		w.types("U0REQ", "invite "+strings.Join(who, ",")+" to gpu-lab/1001")
-	}
-	w.homeOf("U0ALICE")
-	w.lists("U0ALICE", "waiting", nil, "older")
-	w.turns("U0ALICE", "waiting", "older")
-	w.lists("U0ALICE", "waiting", []string{"1"}, "newer")
+		w.homeOf("U0ALICE")
+		w.lists("U0ALICE", "waiting", nil, "older")
+		w.turns("U0ALICE", "waiting", "older")
+		w.lists("U0ALICE", "waiting", []string{"1"}, "newer")
+	})
 }
 
 // A Home that Slack does not take is shown later, without anybody doing anything.

@@ -225,41 +225,42 @@ func TestWitness_WaitsWhenSlackAsks(t *testing.T) {
 // TestAudit_RefusedAttempts: who tries what they have no right to is in the trail, once, however often they try.
 func TestAudit_RefusedAttempts(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
-	for range 5 {
-		w.clicks("U0GUEST", card, "approve")
-	}
-	w.clicks("U0REQ", card, "approve")
-	w.clicks("U0ALICE", card, "deny")
-	w.types("U0ALICE", "withdraw "+r.Number.String())
-	w.types("U0GUEST", "invite 50006 to gpu-lab/1001")
-	w.eventually("the attempts are recorded", func() bool { return len(w.trail("refused")) >= 5 })
-	var got []string
-	for _, e := range w.trail("refused") {
-		got = append(got, e.By.User+" "+e.Detail)
-		if e.By.Team != "T0HOME" || !strings.HasPrefix(e.Via, "slack") {
-			t.Errorf("recorded as %+v", e)
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+		for range 5 {
+			w.clicks("U0GUEST", card, "approve")
 		}
-	}
-	want := []string{
-		"U0GUEST request 1, approve: guest", "U0REQ request 1, approve: own_request", "U0ALICE request 1, deny: not_approver",
-		"U0ALICE request 1, command: not_requester", "U0GUEST command: guest",
-	}
-	if len(got) != len(want) {
-		t.Fatalf("recorded:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
-	for _, line := range want {
-		if !strings.Contains(strings.Join(got, "\n"), line) {
-			t.Errorf("%q is not recorded:\n%s", line, strings.Join(got, "\n"))
+		w.clicks("U0REQ", card, "approve")
+		w.clicks("U0ALICE", card, "deny")
+		w.types("U0ALICE", "withdraw "+r.Number.String())
+		w.types("U0GUEST", "invite 50006 to gpu-lab/1001")
+		w.eventually("the attempts are recorded", func() bool { return len(w.trail("refused")) >= 5 })
+		var got []string
+		for _, e := range w.trail("refused") {
+			got = append(got, e.By.User+" "+e.Detail)
+			if e.By.Team != "T0HOME" || !strings.HasPrefix(e.Via, "slack") {
+				t.Errorf("recorded as %+v", e)
+			}
 		}
-	}
-	if _, err := w.app.Store().Verify(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if w.request(r.Number).State != workflow.Pending {
-		t.Error("the request did not stay pending")
-	}
+		want := []string{
+			"U0GUEST request 1, approve: guest", "U0REQ request 1, approve: own_request", "U0ALICE request 1, deny: not_approver",
+			"U0ALICE request 1, command: not_requester", "U0GUEST command: guest",
+		}
+		if len(got) != len(want) {
+			t.Fatalf("recorded:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		for _, line := range want {
+			if !strings.Contains(strings.Join(got, "\n"), line) {
+				t.Errorf("%q is not recorded:\n%s", line, strings.Join(got, "\n"))
+			}
+		}
+		if _, err := w.app.Store().Verify(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if w.request(r.Number).State != workflow.Pending {
+			t.Error("the request did not stay pending")
+		}
+	})
 }
 
 // TestMetrics_SayWhatHappenedAndToNobody scrapes after a day's work.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"countersign/bot/slackfake"
-	"countersign/cmd/internal/app"
 	"countersign/cmd/internal/rig"
 	"countersign/providers/compshare/compsharefake"
 	"countersign/providers/dataarts/dataartsfake"
@@ -69,16 +68,15 @@ func bothClouds(w *world) []broken {
 	}
 }
 
-// inEachCloud runs a test in a world of its own for each cloud, with a clock that can be pushed.
+// inEachCloud runs a test in a world of its own for each cloud and each way in which Slack delivers, with a clock that can be pushed.
 func inEachCloud(t *testing.T, f func(t *testing.T, w *world, clock *pushed, c broken)) {
 	t.Helper()
 	for i, name := range []string{"compshare", "dataarts"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			clock := &pushed{}
-			w := newRig(t, rig.Options{Now: clock.now})
-			w.startWith(app.Options{Now: clock.now})
-			f(t, w, clock, bothClouds(w)[i])
+			inBothModesAt(t, rig.Options{}, func(t *testing.T, w *world, clock *pushed) {
+				f(t, w, clock, bothClouds(w)[i])
+			})
 		})
 	}
 }

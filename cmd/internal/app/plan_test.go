@@ -141,25 +141,26 @@ func TestPlan_NoMemberYetIsForPeopleToDecide(t *testing.T) {
 // A cloud that cannot be read says nothing: the card says since when, and shows the difference once it can.
 func TestPlan_UnreadableIsSaidAndRecovers(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	w.CompShare.Fault(compsharefake.Fault{Action: "GetCompShareTeamInfo", Kind: compsharefake.RetCode, RetCode: 150, Message: "unavailable", Count: -1})
-	w.DataArts.AddFault(dataartsfake.Fault{Route: dataartsfake.ListWorkspaceusers, Kind: dataartsfake.Status, Status: 503, Count: -1})
-	first, _ := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
-	second, _ := w.asks("U0REQ", "add @alice to warehouse/"+space+" as viewer")
-	for n, code := range map[workflow.Number]string{first.Number: "RetCode 150", second.Number: "APIGW.0201"} {
-		text := w.reads(n, "could not be read since")
-		if !strings.Contains(text, code) || !strings.Contains(text, "*pending*") {
-			t.Errorf("the card reads\n%s\nwant %s in it, and pending", text, code)
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.CompShare.Fault(compsharefake.Fault{Action: "GetCompShareTeamInfo", Kind: compsharefake.RetCode, RetCode: 150, Message: "unavailable", Count: -1})
+		w.DataArts.AddFault(dataartsfake.Fault{Route: dataartsfake.ListWorkspaceusers, Kind: dataartsfake.Status, Status: 503, Count: -1})
+		first, _ := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+		second, _ := w.asks("U0REQ", "add @alice to warehouse/"+space+" as viewer")
+		for n, code := range map[workflow.Number]string{first.Number: "RetCode 150", second.Number: "APIGW.0201"} {
+			text := w.reads(n, "could not be read since")
+			if !strings.Contains(text, code) || !strings.Contains(text, "*pending*") {
+				t.Errorf("the card reads\n%s\nwant %s in it, and pending", text, code)
+			}
+			m, _ := w.card(n)
+			if got := actionIDs(m); !slices.Contains(got, "approve") {
+				t.Errorf("buttons %v: nobody can decide while the cloud is away", got)
+			}
 		}
-		m, _ := w.card(n)
-		if got := actionIDs(m); !slices.Contains(got, "approve") {
-			t.Errorf("buttons %v: nobody can decide while the cloud is away", got)
-		}
-	}
-	w.CompShare.ClearFaults()
-	w.DataArts.ClearFaults()
-	w.reads(first.Number, "*not a member* → *invited*")
-	w.reads(second.Number, "*not a member* → *viewer (r00004)*")
+		w.CompShare.ClearFaults()
+		w.DataArts.ClearFaults()
+		w.reads(first.Number, "*not a member* → *invited*")
+		w.reads(second.Number, "*not a member* → *viewer (r00004)*")
+	})
 }
 
 // Approvals are given on a difference; where it has changed they are void, and struck through.
@@ -216,159 +217,164 @@ func TestPlan_DriftNeedsNewApprovals(t *testing.T) {
 // Already so between the approval and the call: done, without a call, and said so.
 func TestPlan_AlreadySoAtTheCall(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	for typed, behind := range map[string]func(){
-		"invite 50006 to gpu-lab/1001": func() {
-			w.CompShare.SetRelation(compsharefake.Relation{Team: 1001, Company: 50006, Status: compsharefake.Pending})
-		},
-		"add @alice to warehouse/" + space + " as viewer": func() { w.roles(alice, "r00004") },
-	} {
-		r, card := w.planned(typed)
-		behind()
-		w.clicks("U0LEAD", card, "approve")
-		w.becomes(r.Number, workflow.Done)
-		w.threadOf(card, "already so before, nothing was called")
-	}
-	if got := w.calls(); len(got) > 0 {
-		t.Errorf("calls %v, want none", got)
-	}
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		for typed, behind := range map[string]func(){
+			"invite 50006 to gpu-lab/1001": func() {
+				w.CompShare.SetRelation(compsharefake.Relation{Team: 1001, Company: 50006, Status: compsharefake.Pending})
+			},
+			"add @alice to warehouse/" + space + " as viewer": func() { w.roles(alice, "r00004") },
+		} {
+			r, card := w.planned(typed)
+			behind()
+			w.clicks("U0LEAD", card, "approve")
+			w.becomes(r.Number, workflow.Done)
+			w.threadOf(card, "already so before, nothing was called")
+		}
+		if got := w.calls(); len(got) > 0 {
+			t.Errorf("calls %v, want none", got)
+		}
+	})
 }
 
 // Giving one role never takes another, and what a time limit ends is what was given.
 func TestPlan_SingleRoles(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	w.roles(alice, "r00004")
-	r, card := w.planned("add-role @alice on warehouse/" + space + " as developer,viewer for 2s because on call")
-	w.clicks("U0LEAD", card, "approve")
-	r, _ = w.becomes(r.Number, workflow.Done)
-	if got := w.member(dataartsfake.TypeUser, alice); got != "r00002,r00004" {
-		t.Errorf("alice is %q, want the role besides the one that she had", got)
-	}
-	child := w.request(r.Child).Change
-	if child.Action != workflow.DropRole || child.RoleIDs() != "r00002" {
-		t.Errorf("the end is %s %s, want drop-role r00002", child.Action, child.RoleIDs())
-	}
-	w.roles(alice, "r00002", "r00003", "r00004") // somebody gives her another meanwhile
-	w.becomes(r.Child, workflow.Done)
-	if got := w.member(dataartsfake.TypeUser, alice); got != "r00003,r00004" {
-		t.Errorf("alice is %q after her time, want what she had and what was added", got)
-	}
-	r, card = w.planned("drop-role @alice on warehouse/" + space + " as operator")
-	w.clicks("U0LEAD", card, "approve")
-	w.becomes(r.Number, workflow.Done)
-	if got := w.member(dataartsfake.TypeUser, alice); got != "r00004" {
-		t.Errorf("alice is %q, want r00004", got)
-	}
-	if got := w.calls(); len(got) != 3 {
-		t.Errorf("calls %v, want one each", got)
-	}
-	// The last role is not taken, and who is not there is given none.
-	r, card = w.planned("drop-role @alice on warehouse/" + space + " as viewer")
-	w.clicks("U0LEAD", card, "approve")
-	w.becomes(r.Number, workflow.Failed)
-	w.threadOf(card, "that is the last role")
-	if got := w.types("U0REQ", "drop-role @alice on warehouse/"+space+" as viewer for 7d"); !strings.Contains(got, "takes something away") {
-		t.Errorf("drop-role with a limit: %q", got)
-	}
-	if got := w.types("U0REQ", "add-role 50003 on gpu-lab/1001 as admin"); !strings.Contains(got, "no documented call") {
-		t.Errorf("add-role on CompShare: %q", got)
-	}
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.roles(alice, "r00004")
+		r, card := w.planned("add-role @alice on warehouse/" + space + " as developer,viewer for 2s because on call")
+		w.clicks("U0LEAD", card, "approve")
+		r, _ = w.becomes(r.Number, workflow.Done)
+		if got := w.member(dataartsfake.TypeUser, alice); got != "r00002,r00004" {
+			t.Errorf("alice is %q, want the role besides the one that she had", got)
+		}
+		child := w.request(r.Child).Change
+		if child.Action != workflow.DropRole || child.RoleIDs() != "r00002" {
+			t.Errorf("the end is %s %s, want drop-role r00002", child.Action, child.RoleIDs())
+		}
+		w.roles(alice, "r00002", "r00003", "r00004") // somebody gives her another meanwhile
+		w.becomes(r.Child, workflow.Done)
+		if got := w.member(dataartsfake.TypeUser, alice); got != "r00003,r00004" {
+			t.Errorf("alice is %q after her time, want what she had and what was added", got)
+		}
+		r, card = w.planned("drop-role @alice on warehouse/" + space + " as operator")
+		w.clicks("U0LEAD", card, "approve")
+		w.becomes(r.Number, workflow.Done)
+		if got := w.member(dataartsfake.TypeUser, alice); got != "r00004" {
+			t.Errorf("alice is %q, want r00004", got)
+		}
+		if got := w.calls(); len(got) != 3 {
+			t.Errorf("calls %v, want one each", got)
+		}
+		// The last role is not taken, and who is not there is given none.
+		r, card = w.planned("drop-role @alice on warehouse/" + space + " as viewer")
+		w.clicks("U0LEAD", card, "approve")
+		w.becomes(r.Number, workflow.Failed)
+		w.threadOf(card, "that is the last role")
+		if got := w.types("U0REQ", "drop-role @alice on warehouse/"+space+" as viewer for 7d"); !strings.Contains(got, "takes something away") {
+			t.Errorf("drop-role with a limit: %q", got)
+		}
+		if got := w.types("U0REQ", "add-role 50003 on gpu-lab/1001 as admin"); !strings.Contains(got, "no documented call") {
+			t.Errorf("add-role on CompShare: %q", got)
+		}
+	})
 }
 
 // A retry looks before it calls: what somebody has done meanwhile is not done again.
 func TestPlan_RetryReadsFirst(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	w.CompShare.Fault(compsharefake.Fault{Action: "CreateCompShareTeamRelation", Kind: compsharefake.RetCode, RetCode: 299, Message: "denied"})
-	w.DataArts.AddFault(dataartsfake.Fault{Route: dataartsfake.AddWorkSpaceUsers, Kind: dataartsfake.Status, Status: 403})
-	for typed, c := range map[string]struct {
-		code   string
-		behind func()
-	}{
-		"invite 50006 to gpu-lab/1001": {"RetCode 299", func() {
-			w.CompShare.SetRelation(compsharefake.Relation{Team: 1001, Company: 50006, Status: compsharefake.Pending})
-		}},
-		"add @alice to warehouse/" + space + " as viewer": {"APIGW.0302", func() { w.roles(alice, "r00004") }},
-	} {
-		before := len(w.calls())
-		r, card := w.planned(typed)
-		w.clicks("U0LEAD", card, "approve")
-		_, card = w.becomes(r.Number, workflow.Failed)
-		text := w.threadOf(card, c.code)
-		for _, want := range []string{"grant it the right", "request ID"} {
-			if !strings.Contains(text, want) {
-				t.Errorf("%s: the thread reads %q, want %q in it", typed, text, want)
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.CompShare.Fault(compsharefake.Fault{Action: "CreateCompShareTeamRelation", Kind: compsharefake.RetCode, RetCode: 299, Message: "denied"})
+		w.DataArts.AddFault(dataartsfake.Fault{Route: dataartsfake.AddWorkSpaceUsers, Kind: dataartsfake.Status, Status: 403})
+		for typed, c := range map[string]struct {
+			code   string
+			behind func()
+		}{
+			"invite 50006 to gpu-lab/1001": {"RetCode 299", func() {
+				w.CompShare.SetRelation(compsharefake.Relation{Team: 1001, Company: 50006, Status: compsharefake.Pending})
+			}},
+			"add @alice to warehouse/" + space + " as viewer": {"APIGW.0302", func() { w.roles(alice, "r00004") }},
+		} {
+			before := len(w.calls())
+			r, card := w.planned(typed)
+			w.clicks("U0LEAD", card, "approve")
+			_, card = w.becomes(r.Number, workflow.Failed)
+			text := w.threadOf(card, c.code)
+			for _, want := range []string{"grant it the right", "request ID"} {
+				if !strings.Contains(text, want) {
+					t.Errorf("%s: the thread reads %q, want %q in it", typed, text, want)
+				}
+			}
+			w.settled(r.Number)
+			c.behind()
+			w.clicks("U0BOB", card, "retry")
+			w.becomes(r.Number, workflow.Done)
+			if got := len(w.calls()) - before; got != 1 {
+				t.Errorf("%s: %d calls, want the failed one alone", typed, got)
 			}
 		}
-		w.settled(r.Number)
-		c.behind()
-		w.clicks("U0BOB", card, "retry")
-		w.becomes(r.Number, workflow.Done)
-		if got := len(w.calls()) - before; got != 1 {
-			t.Errorf("%s: %d calls, want the failed one alone", typed, got)
-		}
-	}
+	})
 }
 
 // A vendor that is busy is called again by the bot itself, and not for ever.
 func TestPlan_BusyVendorIsCalledAgain(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	w.CompShare.Fault(compsharefake.Fault{Action: "CreateCompShareTeamRelation", Kind: compsharefake.RetCode, RetCode: 153, Message: "slow down"})
-	w.DataArts.AddFault(dataartsfake.Fault{Route: dataartsfake.AddWorkSpaceUsers, Kind: dataartsfake.Status, Status: 429, Count: -1})
-	once, card := w.planned("invite 50006 to gpu-lab/1001")
-	w.clicks("U0LEAD", card, "approve")
-	w.reads(once.Number, "it is called again shortly. RetCode 153")
-	ever, card := w.planned("add @alice to warehouse/" + space + " as viewer")
-	w.clicks("U0LEAD", card, "approve")
-	if r, _ := w.becomes(once.Number, workflow.Done); r.Attempts != 2 {
-		t.Errorf("%d calls, want 2", r.Attempts)
-	}
-	r, card := w.becomes(ever.Number, workflow.Failed)
-	if r.Attempts != 3 {
-		t.Errorf("%d calls, want 3 before people are asked", r.Attempts)
-	}
-	w.threadOf(card, "asks to slow down")
-	w.DataArts.ClearFaults()
-	w.settled(r.Number)
-	w.clicks("U0LEAD", card, "retry")
-	w.becomes(r.Number, workflow.Done)
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.CompShare.Fault(compsharefake.Fault{Action: "CreateCompShareTeamRelation", Kind: compsharefake.RetCode, RetCode: 153, Message: "slow down"})
+		w.DataArts.AddFault(dataartsfake.Fault{Route: dataartsfake.AddWorkSpaceUsers, Kind: dataartsfake.Status, Status: 429, Count: -1})
+		once, card := w.planned("invite 50006 to gpu-lab/1001")
+		w.clicks("U0LEAD", card, "approve")
+		w.reads(once.Number, "it is called again shortly. RetCode 153")
+		ever, card := w.planned("add @alice to warehouse/" + space + " as viewer")
+		w.clicks("U0LEAD", card, "approve")
+		if r, _ := w.becomes(once.Number, workflow.Done); r.Attempts != 2 {
+			t.Errorf("%d calls, want 2", r.Attempts)
+		}
+		r, card := w.becomes(ever.Number, workflow.Failed)
+		if r.Attempts != 3 {
+			t.Errorf("%d calls, want 3 before people are asked", r.Attempts)
+		}
+		w.threadOf(card, "asks to slow down")
+		w.DataArts.ClearFaults()
+		w.settled(r.Number)
+		w.clicks("U0LEAD", card, "retry")
+		w.becomes(r.Number, workflow.Done)
+	})
 }
 
 // Two approved requests on one membership run one after the other, and the second sees what the first has done.
 func TestPlan_OneMembershipOneAfterTheOther(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	w.roles(alice, "r00004")
-	w.CompShare.Fault(compsharefake.Fault{Action: "SetCompShareTeamRelation", Kind: compsharefake.Delay, DelayMS: 500})
-	w.DataArts.AddFault(dataartsfake.Fault{Route: dataartsfake.UpdateWorkSpaceUserOrGroup, Kind: dataartsfake.Delay, Delay: 500 * time.Millisecond})
-	for _, c := range [][2]string{
-		{"rename 50003 on gpu-lab/1001 as 甲", "rename 50003 on gpu-lab/1001 as 乙"},
-		{"role @alice on warehouse/" + space + " as developer", "role @alice on warehouse/" + space + " as operator"},
-	} {
-		before := len(w.calls())
-		first, card1 := w.planned(c[0])
-		second, card2 := w.planned(c[1])
-		w.clicks("U0LEAD", card1, "approve")
-		w.clicks("U0LEAD", card2, "approve")
-		w.becomes(first.Number, workflow.Done)
-		// What the second was approved on is no longer so.
-		w.eventually("the second is signed anew", func() bool { return len(w.request(second.Number).Voided) == 1 })
-		if got := len(w.calls()) - before; got != 1 {
-			t.Errorf("%s: %d calls, want the first one alone", c[1], got)
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.roles(alice, "r00004")
+		w.CompShare.Fault(compsharefake.Fault{Action: "SetCompShareTeamRelation", Kind: compsharefake.Delay, DelayMS: 500})
+		w.DataArts.AddFault(dataartsfake.Fault{Route: dataartsfake.UpdateWorkSpaceUserOrGroup, Kind: dataartsfake.Delay, Delay: 500 * time.Millisecond})
+		for _, c := range [][2]string{
+			{"rename 50003 on gpu-lab/1001 as 甲", "rename 50003 on gpu-lab/1001 as 乙"},
+			{"role @alice on warehouse/" + space + " as developer", "role @alice on warehouse/" + space + " as operator"},
+		} {
+			before := len(w.calls())
+			first, card1 := w.planned(c[0])
+			second, card2 := w.planned(c[1])
+			w.clicks("U0LEAD", card1, "approve")
+			w.clicks("U0LEAD", card2, "approve")
+			w.becomes(first.Number, workflow.Done)
+			// What the second was approved on is no longer so.
+			w.eventually("the second is signed anew", func() bool { return len(w.request(second.Number).Voided) == 1 })
+			if got := len(w.calls()) - before; got != 1 {
+				t.Errorf("%s: %d calls, want the first one alone", c[1], got)
+			}
+			w.settled(second.Number)
+			_, card2 = w.becomes(second.Number, workflow.Pending)
+			w.clicks("U0BOB", card2, "approve")
+			w.becomes(second.Number, workflow.Done)
 		}
-		w.settled(second.Number)
-		_, card2 = w.becomes(second.Number, workflow.Pending)
-		w.clicks("U0BOB", card2, "approve")
-		w.becomes(second.Number, workflow.Done)
-	}
-	if got, want := w.relation(1001, 50003), "Joined 乙"; got != want {
-		t.Errorf("the cloud holds %q, want %q", got, want)
-	}
-	if got := w.member(dataartsfake.TypeUser, alice); got != "r00003" {
-		t.Errorf("alice is %q, want r00003", got)
-	}
+		if got, want := w.relation(1001, 50003), "Joined 乙"; got != want {
+			t.Errorf("the cloud holds %q, want %q", got, want)
+		}
+		if got := w.member(dataartsfake.TypeUser, alice); got != "r00003" {
+			t.Errorf("alice is %q, want r00003", got)
+		}
+	})
 }
 
 func TestPlan_NamesAreFixedAtSubmission(t *testing.T) {
@@ -422,42 +428,43 @@ func TestPlan_NamesAreFixedAtSubmission(t *testing.T) {
 
 func TestPlan_ManyAtOnce(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	list := func(n int) string {
-		ids := make([]string, n)
-		for i := range ids {
-			ids[i] = fmt.Sprint(60000 + i)
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		list := func(n int) string {
+			ids := make([]string, n)
+			for i := range ids {
+				ids[i] = fmt.Sprint(60000 + i)
+			}
+			return strings.Join(ids, ",")
 		}
-		return strings.Join(ids, ",")
-	}
-	for typed, want := range map[string]string{
-		"invite " + list(101) + " to gpu-lab/1001":                          "*101* are too many at once: at most *100*",
-		"invite " + list(99) + ",60007 to gpu-lab/1001":                     "*60007* is named twice",
-		"invite " + list(99) + ",060007 to gpu-lab/1001":                    "*60007* is named twice",
-		"add " + alice + ",user:alice to warehouse/" + space + " as viewer": "is named twice",
-	} {
-		if got := w.types("U0REQ", typed); !strings.Contains(got, want) || numberIn(got) != 0 || w.stored() != 0 {
-			t.Errorf("%.40s…: %q with %d stored, want %q in it", typed, got, w.stored(), want)
+		for typed, want := range map[string]string{
+			"invite " + list(101) + " to gpu-lab/1001":                          "*101* are too many at once: at most *100*",
+			"invite " + list(99) + ",60007 to gpu-lab/1001":                     "*60007* is named twice",
+			"invite " + list(99) + ",060007 to gpu-lab/1001":                    "*60007* is named twice",
+			"add " + alice + ",user:alice to warehouse/" + space + " as viewer": "is named twice",
+		} {
+			if got := w.types("U0REQ", typed); !strings.Contains(got, want) || numberIn(got) != 0 || w.stored() != 0 {
+				t.Errorf("%.40s…: %q with %d stored, want %q in it", typed, got, w.stored(), want)
+			}
 		}
-	}
-	ns := numbersIn(w.types("U0REQ", "invite "+list(100)+" to gpu-lab/1001 because a class"))
-	if len(ns) != 100 || w.stored() != 100 {
-		t.Fatalf("%d numbers with %d stored, want 100", len(ns), w.stored())
-	}
-	w.within(time.Minute, "each is planned", func() bool {
-		return !slices.ContainsFunc(ns, func(n workflow.Number) bool { return !w.request(n).Plan.Read() })
+		ns := numbersIn(w.types("U0REQ", "invite "+list(100)+" to gpu-lab/1001 because a class"))
+		if len(ns) != 100 || w.stored() != 100 {
+			t.Fatalf("%d numbers with %d stored, want 100", len(ns), w.stored())
+		}
+		w.within(time.Minute, "each is planned", func() bool {
+			return !slices.ContainsFunc(ns, func(n workflow.Number) bool { return !w.request(n).Plan.Read() })
+		})
+		_, approved := w.carded(ns[0])
+		_, denied := w.carded(ns[1])
+		w.clicks("U0LEAD", approved, "approve")
+		w.presses(slackfake.ClickInput{User: "U0LEAD", Channel: denied.Channel, TS: denied.TS, ActionID: "deny"})
+		w.becomes(ns[0], workflow.Done)
+		if got := w.calls(); len(got) != 1 {
+			t.Errorf("calls %v, want one: each is decided on its own", got)
+		}
+		if got := w.request(ns[2]).State; got != workflow.Pending {
+			t.Errorf("the third is %s, want pending", got)
+		}
 	})
-	_, approved := w.carded(ns[0])
-	_, denied := w.carded(ns[1])
-	w.clicks("U0LEAD", approved, "approve")
-	w.presses(slackfake.ClickInput{User: "U0LEAD", Channel: denied.Channel, TS: denied.TS, ActionID: "deny"})
-	w.becomes(ns[0], workflow.Done)
-	if got := w.calls(); len(got) != 1 {
-		t.Errorf("calls %v, want one: each is decided on its own", got)
-	}
-	if got := w.request(ns[2]).State; got != workflow.Pending {
-		t.Errorf("the third is %s, want pending", got)
-	}
 }
 
 const listPolicy = `

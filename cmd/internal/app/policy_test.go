@@ -217,19 +217,20 @@ func TestSharedChannel_RefusesToStart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newRig(t, rig.Options{})
-			w.share(edit)
-			if strings.HasPrefix(name, "allowed") {
-				w.edits("slack:\n", "slack:\n  shared_channels: [C0DATA]\n")
-			}
-			a := w.builds(app.Options{})
-			err := a.Run(t.Context())
-			if err == nil || !strings.Contains(err.Error(), "C0APPROVALS is shared with another organisation") || !strings.Contains(err.Error(), "slack.shared_channels") {
-				t.Errorf("Run: %v, want a refusal with the mend", err)
-			}
-			if _, ok := errors.AsType[*app.ConfigError](err); !ok {
-				t.Errorf("Run: %T, want one that exits 2", err)
-			}
+			rigInBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+				w.share(edit)
+				if strings.HasPrefix(name, "allowed") {
+					w.edits("slack:\n", "slack:\n  shared_channels: [C0DATA]\n")
+				}
+				a := w.builds(app.Options{})
+				err := a.Run(t.Context())
+				if err == nil || !strings.Contains(err.Error(), "C0APPROVALS is shared with another organisation") || !strings.Contains(err.Error(), "slack.shared_channels") {
+					t.Errorf("Run: %v, want a refusal with the mend", err)
+				}
+				if _, ok := errors.AsType[*app.ConfigError](err); !ok {
+					t.Errorf("Run: %T, want one that exits 2", err)
+				}
+			})
 		})
 	}
 	t.Run("allowed by name", func(t *testing.T) {
@@ -249,60 +250,63 @@ func TestSharedChannel_RefusesToStart(t *testing.T) {
 
 func TestSharedChannel_SilenceDelaysNoStart(t *testing.T) {
 	t.Parallel()
-	w := newRig(t, rig.Options{})
-	w.Slack.Fault(slackfake.Fault{Method: "conversations.info", Kind: slackfake.Hang, For: 14 * time.Second, Count: -1})
-	began := time.Now()
-	w.start()
-	if took := time.Since(began); took > 6*time.Second {
-		t.Errorf("ready after %v", took)
-	}
+	rigInBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.Slack.Fault(slackfake.Fault{Method: "conversations.info", Kind: slackfake.Hang, For: 14 * time.Second, Count: -1})
+		began := time.Now()
+		w.start()
+		if took := time.Since(began); took > 6*time.Second {
+			t.Errorf("ready after %v", took)
+		}
+	})
 }
 
 // Slack that does not answer at the start holds nothing up; it is asked again, and what it then says is in force.
 func TestSharedChannel_FoundOutLater(t *testing.T) {
 	t.Parallel()
-	w := newRig(t, rig.Options{})
-	clock := &pushed{}
-	w.Slack.Fault(slackfake.Fault{Method: "conversations.info", Kind: slackfake.ErrorCode, Code: "internal_error", Count: -1})
-	w.startWith(app.Options{Now: clock.now})
-	r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
-	w.share(func(c *slackfake.Channel) { c.IsExtShared = true })
-	w.Slack.ClearFaults()
-	clock.push(2 * time.Minute)
-	w.eventually("the bot knows that the channel is shared", func() bool { return len(w.app.Engine().Policy().Shared) == 1 })
+	rigInBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		clock := &pushed{}
+		w.Slack.Fault(slackfake.Fault{Method: "conversations.info", Kind: slackfake.ErrorCode, Code: "internal_error", Count: -1})
+		w.startWith(app.Options{Now: clock.now})
+		r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+		w.share(func(c *slackfake.Channel) { c.IsExtShared = true })
+		w.Slack.ClearFaults()
+		clock.push(2 * time.Minute)
+		w.eventually("the bot knows that the channel is shared", func() bool { return len(w.app.Engine().Policy().Shared) == 1 })
 
-	click := slackfake.ClickInput{User: "U0LEAD", Channel: card.Channel, TS: card.TS, ActionID: "approve"}
-	w.refused(click, r.Number, "shared with another organisation")
-	if got := w.types("U0REQ", "invite 50006 to gpu-lab/1001"); numberIn(got) != 0 || !strings.Contains(got, "`slack.shared_channels`") {
-		t.Errorf("asking is answered %q, want a refusal with the mend", got)
-	}
-	// What Slack said last holds as long as it says nothing.
-	w.Slack.Fault(slackfake.Fault{Method: "conversations.info", Kind: slackfake.Status500HTML, Count: -1})
-	if err := w.app.Reload(t.Context(), "signal"); err == nil {
-		t.Error("the policy is taken anew, though it has not changed")
-	}
-	w.refused(click, r.Number, "shared with another organisation")
-	w.Slack.ClearFaults()
+		click := slackfake.ClickInput{User: "U0LEAD", Channel: card.Channel, TS: card.TS, ActionID: "approve"}
+		w.refused(click, r.Number, "shared with another organisation")
+		if got := w.types("U0REQ", "invite 50006 to gpu-lab/1001"); numberIn(got) != 0 || !strings.Contains(got, "`slack.shared_channels`") {
+			t.Errorf("asking is answered %q, want a refusal with the mend", got)
+		}
+		// What Slack said last holds as long as it says nothing.
+		w.Slack.Fault(slackfake.Fault{Method: "conversations.info", Kind: slackfake.Status500HTML, Count: -1})
+		if err := w.app.Reload(t.Context(), "signal"); err == nil {
+			t.Error("the policy is taken anew, though it has not changed")
+		}
+		w.refused(click, r.Number, "shared with another organisation")
+		w.Slack.ClearFaults()
 
-	w.share(func(*slackfake.Channel) {})
-	clock.push(5 * time.Minute)
-	w.eventually("the channel is private again", func() bool { return len(w.app.Engine().Policy().Shared) == 0 })
-	w.clicks("U0LEAD", card, "approve")
-	w.becomes(r.Number, workflow.Done)
+		w.share(func(*slackfake.Channel) {})
+		clock.push(5 * time.Minute)
+		w.eventually("the channel is private again", func() bool { return len(w.app.Engine().Policy().Shared) == 0 })
+		w.clicks("U0LEAD", card, "approve")
+		w.becomes(r.Number, workflow.Done)
+	})
 }
 
 func TestSharedChannel_RefusesTheReload(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	w.edits("channel: C0APPROVALS", "channel: C0SHARED")
-	err := w.app.Reload(t.Context(), "signal")
-	if err == nil || !strings.Contains(err.Error(), "C0SHARED is shared with another organisation") {
-		t.Errorf("Reload: %v, want a refusal", err)
-	}
-	r, _ := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
-	if r.Rule.Channel != rig.Channel {
-		t.Errorf("the rule in force posts to %s", r.Rule.Channel)
-	}
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.edits("channel: C0APPROVALS", "channel: C0SHARED")
+		err := w.app.Reload(t.Context(), "signal")
+		if err == nil || !strings.Contains(err.Error(), "C0SHARED is shared with another organisation") {
+			t.Errorf("Reload: %v, want a refusal", err)
+		}
+		r, _ := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+		if r.Rule.Channel != rig.Channel {
+			t.Errorf("the rule in force posts to %s", r.Rule.Channel)
+		}
+	})
 }
 
 func TestConfig_SharedChannels(t *testing.T) {

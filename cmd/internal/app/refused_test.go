@@ -86,33 +86,34 @@ var numberSign = regexp.MustCompile(`#[0-9]`)
 
 func TestRefused_AsTyped(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	sentences := map[string]string{}
-	for _, c := range refusedAsTyped {
-		got := w.types("U0REQ", c.typed)
-		if !strings.Contains(got, c.want) {
-			t.Errorf("%s: answered %q, want %q in it", c.name, got, c.want)
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		sentences := map[string]string{}
+		for _, c := range refusedAsTyped {
+			got := w.types("U0REQ", c.typed)
+			if !strings.Contains(got, c.want) {
+				t.Errorf("%s: answered %q, want %q in it", c.name, got, c.want)
+			}
+			if numberSign.MatchString(got) {
+				t.Errorf("%s: a refusal names a number: %q", c.name, got)
+			}
+			first, _, _ := strings.Cut(got, "\n")
+			chinese, _, _ := strings.Cut(w.types("U0ALICE", c.typed), "\n")
+			if chinese == first || !regexp.MustCompile(`\p{Han}`).MatchString(chinese) {
+				t.Errorf("%s: alice reads %q, want Chinese", c.name, chinese)
+			}
+			sentences[first] = c.name
 		}
-		if numberSign.MatchString(got) {
-			t.Errorf("%s: a refusal names a number: %q", c.name, got)
+		if n := w.stored(); n != 0 {
+			t.Errorf("%d requests stored, want none", n)
 		}
-		first, _, _ := strings.Cut(got, "\n")
-		chinese, _, _ := strings.Cut(w.types("U0ALICE", c.typed), "\n")
-		if chinese == first || !regexp.MustCompile(`\p{Han}`).MatchString(chinese) {
-			t.Errorf("%s: alice reads %q, want Chinese", c.name, chinese)
-		}
-		sentences[first] = c.name
-	}
-	if n := w.stored(); n != 0 {
-		t.Errorf("%d requests stored, want none", n)
-	}
-	for _, m := range w.Slack.AllMessages() {
-		for _, token := range slackfake.MentionsIn(m) {
-			if token != "<@U0LEAD>" { // the one that was asked about, in a private answer
-				t.Errorf("a refusal mentions %s: %s", token, slackfake.Text(m))
+		for _, m := range w.Slack.AllMessages() {
+			for _, token := range slackfake.MentionsIn(m) {
+				if token != "<@U0LEAD>" { // the one that was asked about, in a private answer
+					t.Errorf("a refusal mentions %s: %s", token, slackfake.Text(m))
+				}
 			}
 		}
-	}
+	})
 }
 
 func TestAccepted_AsTyped(t *testing.T) {

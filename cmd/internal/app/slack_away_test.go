@@ -97,51 +97,53 @@ func (w *world) runUntilItEnds() error {
 func TestRateLimits_BurstLosesNone(t *testing.T) {
 	t.Parallel()
 	const burst = 60
-	w := newWorld(t, rig.Options{})
-	for i, f := range []slackfake.Fault{
-		{Kind: slackfake.RateLimited, RetryAfter: "1"},
-		{Kind: slackfake.RateLimited},
-		{Kind: slackfake.RateLimited, RetryAfter: "1.5"},
-		{Kind: slackfake.RateLimitedOK},
-	} {
-		f.Method, f.Skip = "chat.postMessage", 5*(i+1)
-		w.Slack.Fault(f)
-	}
-	var numbers []workflow.Number
-	for i := range burst {
-		begun := time.Now()
-		answer := w.types("U0REQ", fmt.Sprintf("invite %d to gpu-lab/1001", 60000+i))
-		if took := time.Since(begun); took > 2*time.Second {
-			t.Errorf("an answer took %v", took)
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		for i, f := range []slackfake.Fault{
+			{Kind: slackfake.RateLimited, RetryAfter: "1"},
+			{Kind: slackfake.RateLimited},
+			{Kind: slackfake.RateLimited, RetryAfter: "1.5"},
+			{Kind: slackfake.RateLimitedOK},
+		} {
+			f.Method, f.Skip = "chat.postMessage", 5*(i+1)
+			w.Slack.Fault(f)
 		}
-		numbers = append(numbers, numberIn(answer))
-	}
-	w.within(60*time.Second, "a card for each", func() bool {
-		for _, n := range numbers {
-			if w.request(n).Card.TS == "" {
-				return false
+		var numbers []workflow.Number
+		for i := range burst {
+			begun := time.Now()
+			answer := w.types("U0REQ", fmt.Sprintf("invite %d to gpu-lab/1001", 60000+i))
+			if took := time.Since(begun); took > 2*time.Second {
+				t.Errorf("an answer took %v", took)
 			}
+			numbers = append(numbers, numberIn(answer))
 		}
-		return true
+		w.within(60*time.Second, "a card for each", func() bool {
+			for _, n := range numbers {
+				if w.request(n).Card.TS == "" {
+					return false
+				}
+			}
+			return true
+		})
+		if got := len(w.cards(rig.Channel)); got != burst {
+			t.Errorf("%d cards, want %d", got, burst)
+		}
 	})
-	if got := len(w.cards(rig.Channel)); got != burst {
-		t.Errorf("%d cards, want %d", got, burst)
-	}
 }
 
 // TestRateLimits_EditsAndPostsApart closes chat.update for a while: posts and cloud calls go on.
 func TestRateLimits_EditsAndPostsApart(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, rig.Options{})
-	r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
-	w.settled(r.Number)
-	w.Slack.Fault(slackfake.Fault{Method: "chat.update", Kind: slackfake.RateLimited, RetryAfter: "6"})
-	begun := time.Now()
-	w.clicks("U0LEAD", card, "approve")
-	w.threadOf(card, "done")
-	w.asks("U0REQ", "invite 50006 to gpu-lab/1001")
-	if took := time.Since(begun); took > 5*time.Second {
-		t.Errorf("a limit on edits has held up posts for %v", took)
-	}
-	w.becomes(r.Number, workflow.Done)
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+		w.settled(r.Number)
+		w.Slack.Fault(slackfake.Fault{Method: "chat.update", Kind: slackfake.RateLimited, RetryAfter: "6"})
+		begun := time.Now()
+		w.clicks("U0LEAD", card, "approve")
+		w.threadOf(card, "done")
+		w.asks("U0REQ", "invite 50006 to gpu-lab/1001")
+		if took := time.Since(begun); took > 5*time.Second {
+			t.Errorf("a limit on edits has held up posts for %v", took)
+		}
+		w.becomes(r.Number, workflow.Done)
+	})
 }

@@ -370,30 +370,29 @@ func TestTime_OlderClockLeavesANewerGrant(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			clock := &pushed{}
-			w := newRig(t, rig.Options{Policy: timePolicy, Now: clock.now})
-			w.startWith(app.Options{Now: clock.now})
-			if strings.HasPrefix(c.older, "add-role") {
-				w.roles(alice, "r00003")
-			}
-			old := w.granted(c.older)
-			clock.push(hour)
-			for _, typed := range c.newer {
-				w.granted(typed)
-			}
-			clock.push(day)
-			if c.after == "r00002,r00003" {
-				w.awaits(alice, c.after) // the older one's own role ends
-			}
-			w.keeps(alice, c.after)
-			clock.push(60 * day)
-			if c.last != c.after {
-				w.awaits(alice, c.last)
-			}
-			w.keeps(alice, c.last)
-			if end := w.request(old.Child); end.State == workflow.Approved {
-				t.Errorf("the end of the older one is still to come")
-			}
+			inBothModesAt(t, rig.Options{Policy: timePolicy}, func(t *testing.T, w *world, clock *pushed) {
+				if strings.HasPrefix(c.older, "add-role") {
+					w.roles(alice, "r00003")
+				}
+				old := w.granted(c.older)
+				clock.push(hour)
+				for _, typed := range c.newer {
+					w.granted(typed)
+				}
+				clock.push(day)
+				if c.after == "r00002,r00003" {
+					w.awaits(alice, c.after) // the older one's own role ends
+				}
+				w.keeps(alice, c.after)
+				clock.push(60 * day)
+				if c.last != c.after {
+					w.awaits(alice, c.last)
+				}
+				w.keeps(alice, c.last)
+				if end := w.request(old.Child); end.State == workflow.Approved {
+					t.Errorf("the end of the older one is still to come")
+				}
+			})
 		})
 	}
 }

@@ -67,12 +67,21 @@ func newRig(t *testing.T, o rig.Options) *world {
 // inBothModes runs a test in a world of its own for each way in which Slack delivers.
 func inBothModes(t *testing.T, o rig.Options, f func(t *testing.T, w *world)) {
 	t.Helper()
+	rigInBothModes(t, o, func(t *testing.T, w *world) {
+		w.start()
+		f(t, w)
+	})
+}
+
+// rigInBothModes is as inBothModes, for a test that starts the bot itself.
+func rigInBothModes(t *testing.T, o rig.Options, f func(t *testing.T, w *world)) {
+	t.Helper()
 	for _, mode := range []bot.Mode{bot.Socket, bot.HTTP} {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
 			o := o
 			o.Mode = mode
-			f(t, newWorld(t, o))
+			f(t, newRig(t, o))
 		})
 	}
 }
@@ -321,7 +330,12 @@ func (w *world) refused(in slackfake.ClickInput, n workflow.Number, want string)
 // answered presses a button and returns the private answer.
 func (w *world) answered(in slackfake.ClickInput) string {
 	w.t.Helper()
-	private := func() []slackfake.Message { return append(w.Slack.Ephemerals(in.User), w.Slack.DM(in.User)...) }
+	private := func() []slackfake.Message {
+		if in.Channel == "" { // on a Home there is no place for a message that only one person sees
+			return w.Slack.DM(in.User)
+		}
+		return w.Slack.Ephemerals(in.User)
+	}
 	old := map[string]bool{}
 	for _, m := range private() {
 		old[m.Channel+m.TS] = true
