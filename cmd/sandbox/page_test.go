@@ -215,6 +215,11 @@ func TestPage_Looks(t *testing.T) {
 		b.click("[data-channel=C0APPROVALS]")
 		b.sees("#log .message", "developer (r00002)")
 		fits("card-" + language)
+		b.do(chromedp.EmulateViewport(900, 600))
+		b.eventually("the card's buttons are still in sight", `[...document.querySelectorAll("#log button")].some((e) => {
+			const r = e.getBoundingClientRect(), log = document.getElementById("log").getBoundingClientRect();
+			return e.textContent !== "" && r.top > log.top && r.bottom < log.bottom;
+		})`)
 		b.click("[data-channel=home]")
 		b.sees("#log .home", "developer (r00002)")
 		fits("home-" + language)
@@ -225,6 +230,25 @@ func TestPage_Looks(t *testing.T) {
 		b.click("#modal footer button:first-child")
 		b.eventually("the form closes", `!document.getElementById("modal").open`)
 		b.click("#language")
+	}
+}
+
+// TestPage_HomeIsPaged turns to what was asked for earlier, in the viewer's language.
+func TestPage_HomeIsPaged(t *testing.T) {
+	s, _ := newServed(t, "")
+	s.must("slash", slashAct{As: "U0REQ", Channel: "C0GENERAL", Text: "invite 50002,50006,50007,50008,50009,50010,50011 to gpu-lab/1001 because 夜间批处理 on the new cluster"})
+	s.waitCard("U0LEAD", "50011", "Approve")
+	b := newBrowser(t, s.url, 1280, 900)
+	for who, words := range map[string][2]string{"U0LEAD": {"Older", "Newer"}, "U0BOB": {"更早", "较新"}} {
+		b.click("[data-person=" + who + "]")
+		b.click("[data-channel=home]")
+		b.sees("#log .home", "#7")
+		b.shot("first-" + who)
+		b.sees("#log .home", words[0])
+		b.click("#log [data-action=older]")
+		b.sees("#log .home", "#2")
+		b.sees("#log .home", words[1])
+		b.shot("second-" + who)
 	}
 }
 

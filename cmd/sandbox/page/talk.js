@@ -52,10 +52,22 @@ function withDays(messages) {
   return out;
 }
 
+/** What shows its end shows it still in a window of another size, where the same words take more lines. */
+const resized = new ResizeObserver((entries) => {
+  for (const { target } of entries) if (target.atEnd) target.scrollTop = target.scrollHeight;
+});
+
+const showsEnd = (node) => node.scrollHeight - node.scrollTop - node.clientHeight < 60;
+
 function list(node, items, c, inThread) {
   const where = c.id + store.as + (inThread ? store.thread : "");
   const moved = node.where !== where;
-  const atEnd = moved || node.scrollHeight - node.scrollTop - node.clientHeight < 60;
+  const atEnd = moved || showsEnd(node);
+  if (node.atEnd === undefined) {
+    node.addEventListener("scroll", () => (node.atEnd = showsEnd(node)));
+    resized.observe(node);
+  }
+  node.atEnd = atEnd;
   if (moved) node.replaceChildren();
   node.where = where;
   keyed(node, items, (m) => m.ts, (m) => (m.day ? h("div", { class: "day" }, h("span", {}, m.day)) : message(m, c, inThread)));
