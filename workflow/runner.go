@@ -69,7 +69,9 @@ type task struct {
 
 // lane is a queue whose tasks run one after the other.
 type lane struct {
-	tasks []task
+	tasks  []task
+	slots  chan struct{} // bounds how many tasks of lanes like this one run; nil does not
+	polite bool          // its tasks let people who wait for an answer go first
 }
 
 // NewRunner returns a runner; Run starts it.
@@ -241,7 +243,7 @@ func (r *Runner) queue(req Request, now time.Time) (sooner bool) {
 			continue
 		}
 		r.known[t] = false
-		r.enqueue(laneOf(req, e), t)
+		r.enqueue(req, e)
 	}
 	if due := req.Due(); !due.IsZero() && !due.After(now) {
 		r.seen[req.Number] = due
@@ -264,16 +266,34 @@ func (r *Runner) soon(d time.Duration) {
 	}
 }
 
-// enqueue appends a task to a lane, which is made and started if there is none.
-func (r *Runner) enqueue(name string, t task) {
+// enqueue appends an effect to its lane, which is made and started if there is none.
+func (r *Runner) enqueue(req Request, e Effect) {
+	name := laneOf(req, e)
 	l := r.lanes[name]
 	if l == nil {
-		l = &lane{}
+		l = &lane{slots: r.slotsOf(req, e), polite: e.Kind == PlanEffect}
 		r.lanes[name] = l
 		work := r.work
 		r.wg.Go(func() { r.drain(work, name, l) })
 	}
-	l.tasks = append(l.tasks, t)
+	l.tasks = append(l.tasks, task{req.Number, e.ID})
+}
+
+// slotsOf bounds how many calls of a system are under way, so that one that hangs holds up no other.
+func (r *Runner) slotsOf(req Request, e Effect) chan struct{} {
+	slots := r.posts
+	switch e.Kind {
+	case CallEffect:
+		slots = r.calls[req.Change.System]
+	case PlanEffect:
+		slots = r.plans[req.Change.System]
+	case ExpireEffect, RemindEffect, FadeEffect:
+		return nil
+	}
+	if slots == nil {
+		return r.posts // a system that is no longer configured: nothing will be called
+	}
+	return slots
 }
 
 // laneOf names the queue that an effect waits in.
@@ -317,7 +337,7 @@ func (r *Runner) drain(work context.Context, name string, l *lane) {
 		l.tasks = l.tasks[1:]
 		r.mu.Unlock()
 
-		wait := r.run(work, t)
+		wait := r.bounded(work, l, func() time.Duration { return r.run(work, t) })
 		r.mu.Lock()
 		switch {
 		case wait > 0: // the lane waits, with this task still at its head
@@ -379,14 +399,11 @@ func (r *Runner) run(ctx context.Context, t task) (wait time.Duration) {
 	log := r.o.Logger.With("request", uint64(t.number))
 	switch e.Kind {
 	case PlanEffect:
-		return r.bounded(ctx, r.slots(r.plans, req), func() time.Duration {
-			r.giveWay()
-			return r.holding(ctx, log, req, e, r.plan)
-		})
+		return r.holding(ctx, log, req, e, r.plan)
 	case CallEffect:
-		return r.bounded(ctx, r.slots(r.calls, req), func() time.Duration { return r.holding(ctx, log, req, e, r.call) })
+		return r.holding(ctx, log, req, e, r.call)
 	case CardEffect, ThreadEffect, DirectEffect:
-		return r.bounded(ctx, r.posts, func() time.Duration { return r.holding(ctx, log, req, e, r.post) })
+		return r.holding(ctx, log, req, e, r.post)
 	case ExpireEffect:
 		return r.do(ctx, log, t, Command{Verb: Expire, Via: "timer"})
 	case FadeEffect:
@@ -414,23 +431,21 @@ func (r *Runner) setAside(ctx context.Context, t task) (wait time.Duration) {
 	return wait
 }
 
-// slots bounds how many calls of a request's system are under way, so that one that hangs holds up no other.
-func (r *Runner) slots(systems map[string]chan struct{}, req Request) chan struct{} {
-	if s, ok := systems[req.Change.System]; ok {
-		return s
+// bounded runs f when a slot of the lane's kind is free, unless nothing more is to be begun by then.
+func (r *Runner) bounded(ctx context.Context, l *lane, f func() time.Duration) time.Duration {
+	if l.slots == nil {
+		return f()
 	}
-	return r.posts // a system that is no longer configured: nothing will be called
-}
-
-// bounded runs f when a slot is free, unless nothing more is to be begun by then.
-func (r *Runner) bounded(ctx context.Context, slots chan struct{}, f func() time.Duration) time.Duration {
 	select {
-	case slots <- struct{}{}:
-		defer func() { <-slots }()
+	case l.slots <- struct{}{}:
+		defer func() { <-l.slots }()
 	case <-r.live.Done():
 		return 0
 	case <-ctx.Done():
 		return 0
+	}
+	if l.polite {
+		r.giveWay()
 	}
 	if r.live.Err() != nil {
 		return 0
