@@ -279,19 +279,21 @@ func (r *Runner) enqueue(req Request, e Effect) {
 	l.tasks = append(l.tasks, task{req.Number, e.ID})
 }
 
-// slotsOf bounds how many calls of a system are under way, so that one that hangs holds up no other.
+// slotsOf bounds how many effects of a kind are carried out at a time: calls by system, so that one that hangs holds up no
+// other.
 func (r *Runner) slotsOf(req Request, e Effect) chan struct{} {
-	slots := r.posts
+	var slots chan struct{}
 	switch e.Kind {
 	case CallEffect:
 		slots = r.calls[req.Change.System]
 	case PlanEffect:
 		slots = r.plans[req.Change.System]
+	case CardEffect, ThreadEffect, DirectEffect:
 	case ExpireEffect, RemindEffect, FadeEffect:
 		return nil
 	}
 	if slots == nil {
-		return r.posts // a system that is no longer configured: nothing will be called
+		return r.posts // also for a system that is no longer configured: nothing will be called
 	}
 	return slots
 }
