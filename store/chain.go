@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"countersign/workflow"
 )
@@ -170,23 +169,33 @@ func literal(v any) any {
 	return v
 }
 
-// shortEscapes are the control characters with an escape of two characters.
-var shortEscapes = map[byte]byte{'"': '"', '\\': '\\', '\b': 'b', '\t': 't', '\n': 'n', '\f': 'f', '\r': 'r'}
-
 // appendQuoted escapes what JSON demands and nothing else, unlike encoding/json, which also escapes for HTML.
 func appendQuoted(b []byte, s string) []byte {
 	b = append(b, '"')
+	plain := 0 // where what needs no escape begins
 	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= utf8.RuneSelf:
-			b = append(b, c)
-		case shortEscapes[c] != 0:
-			b = append(b, '\\', shortEscapes[c])
-		case c < ' ':
-			b = fmt.Appendf(b, `\u%04x`, c)
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		b = append(b, s[plain:i]...)
+		plain = i + 1
+		switch c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\b':
+			b = append(b, `\b`...)
+		case '\t':
+			b = append(b, `\t`...)
+		case '\n':
+			b = append(b, `\n`...)
+		case '\f':
+			b = append(b, `\f`...)
+		case '\r':
+			b = append(b, `\r`...)
 		default:
-			b = append(b, c)
+			b = fmt.Appendf(b, `\u%04x`, c)
 		}
 	}
-	return append(b, '"')
+	return append(append(b, s[plain:]...), '"')
 }

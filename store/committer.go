@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"countersign/workflow"
@@ -13,10 +14,11 @@ import (
 const maxTries = 16
 
 // run is the committer: the only goroutine that writes. It never waits for a batch to fill: what has gathered while the
-// disk was busy is the next batch.
+// disk was busy, and whoever can run and is about to commit, is the next batch.
 func (s *Store) run(ctx context.Context) {
 	defer close(s.drained)
 	for first := range s.queue {
+		runtime.Gosched()
 		if ps := s.gather(first); len(ps) > 0 {
 			s.commitAll(ctx, ps)
 		}
