@@ -16,7 +16,10 @@ const (
 	maxMetadata = 3000 // of a view
 )
 
-var escaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+var (
+	escaper   = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+	unescaper = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&")
+)
 
 // escape makes a text from outside inert in mrkdwn: nothing in it can ping, link or format.
 // See https://docs.slack.dev/messaging/formatting-message-text.
@@ -46,9 +49,7 @@ func steers(r rune) bool {
 }
 
 // unescape undoes, once, what should_escape does to a typed text.
-func unescape(s string) string {
-	return strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&").Replace(s)
-}
+func unescape(s string) string { return unescaper.Replace(s) }
 
 // cut shortens a text to at most n characters, the last of them an ellipsis if anything is lost.
 func cut(s string, n int) string {
