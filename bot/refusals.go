@@ -72,6 +72,9 @@ var refusals = map[workflow.Kind][languages]string{
 	workflow.Busy:          {"Too much is going on, so it is not recorded: try again in a moment.", "系统繁忙，未登记：请稍后重试。"},
 }
 
+// ownDecided takes the place of workflow.OwnRequest where a request can no longer be withdrawn.
+var ownDecided = [languages]string{"You asked for this yourself, so somebody else must decide it: ask one of its approvers.", "这是您自己的申请，需由他人决定：请联系审批人。"}
+
 // sayRefusal is the one place where a refusal becomes words: what is wrong, what to do, and, where the refusal is about
 // a request, its present state. It never contains a "#" with a number: only what is recorded has one.
 func (l Lang) sayRefusal(r *workflow.Refusal) string {
@@ -98,6 +101,9 @@ func (l Lang) sentence(r *workflow.Refusal) string {
 	text, ok := refusals[r.Kind]
 	if !ok {
 		text = refusals[workflow.NotRecorded]
+	}
+	if r.Kind == workflow.OwnRequest && r.Request != nil && r.Request.State != workflow.Pending {
+		text = ownDecided
 	}
 	takes := 1 // the last argument that the sentence takes; those behind it are more of the same
 	for strings.Contains(text[l], "%["+itoa(takes+1)+"]s") {
