@@ -112,8 +112,34 @@ func (b *Bot) tellDirect(ctx context.Context, r workflow.Request, e workflow.Eff
 		}
 	}
 	lang := b.langOf(ctx, e.To.User)
-	opts := append(notice(lang.direct(r, e), lang.mayWithdraw(r, e)...), marked(r, e.ID))
+	said := lang.direct(r, e)
+	if command := b.longer(ctx, r, e); command != "" {
+		said = lang.join(said, lang.say("dm.ends_soon.longer", command))
+	}
+	opts := append(notice(said, lang.mayWithdraw(r, e)...), marked(r, e.ID))
 	return b.post(ctx, e.To.User, opts...)
+}
+
+// longer is the command by which a person who is told that a membership ends soon can ask to keep it for as long again;
+// none if it ends already, or no rule lets them ask.
+func (b *Bot) longer(ctx context.Context, r workflow.Request, e workflow.Effect) string {
+	if e.About != workflow.EndsSoon || r.State != workflow.Approved {
+		return ""
+	}
+	given, err := b.o.Engine.Load(ctx, r.Parent)
+	if err != nil {
+		return ""
+	}
+	p, a := b.o.Engine.Policy(), b.actor(ctx, e.To, false)
+	rule, ok := p.Find(given.Change, a.Person, a.Groups)
+	if !ok || p.Vet(a) != nil {
+		return ""
+	}
+	d := given.Change.Limit
+	if rule.MaxDuration > 0 {
+		d = min(d, rule.MaxDuration)
+	}
+	return b.o.Command + " extend " + given.Number.String() + " for " + workflow.FormatDuration(d)
 }
 
 // historyPage is how many messages of a channel are read at once.

@@ -196,7 +196,7 @@ func TestTime_MembershipEnds(t *testing.T) {
 	t.Parallel()
 	inBothModesAt(t, rig.Options{Policy: timePolicy}, func(t *testing.T, w *world, clock *pushed) {
 		r := w.granted("add @alice to warehouse/" + space + " as developer for 7d because on call")
-		end := "(#" + r.Child.String() + ", from #" + r.Number.String() + ")"
+		end := "Then #" + r.Child.String() + " is carried out"
 		w.carded(r.Child)
 		w.awaits(alice, "r00002")
 		w.directly("U0ALICE", "您的成员身份已变更")
