@@ -75,7 +75,8 @@ func (h *homes) took(home *homeOf, shown string, err error) {
 }
 
 // happened takes an event: somebody opens their Home
-// (https://docs.slack.dev/reference/events/app_home_opened).
+// (https://docs.slack.dev/reference/events/app_home_opened). The Home is shown behind the acknowledgement, without which
+// Slack delivers the event again after three seconds.
 func (b *Bot) happened(ctx context.Context, payload []byte) {
 	var e struct {
 		TeamID string `json:"team_id"`
@@ -88,7 +89,8 @@ func (b *Bot) happened(ctx context.Context, payload []byte) {
 	if err := json.Unmarshal(payload, &e); err != nil || e.Event.Type != "app_home_opened" || e.Event.Tab != "home" {
 		return
 	}
-	b.showHome(ctx, b.homes.opened(workflow.Person{User: e.Event.User, Team: e.TeamID}, pages{}))
+	home := b.homes.opened(workflow.Person{User: e.Event.User, Team: e.TeamID}, pages{})
+	b.aside("home", func() { b.showHome(context.WithoutCancel(ctx), home) })
 }
 
 // Changed brings the Homes that people have opened up to date, a moment later, so that several changes make one update.

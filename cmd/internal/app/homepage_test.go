@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"countersign/bot/slackfake"
 	"countersign/cmd/internal/rig"
@@ -189,5 +190,31 @@ func TestHome_IsShownAgainWhereSlackAskedToWait(t *testing.T) {
 		w.Slack.Fault(slackfake.Fault{Method: "views.publish", Kind: slackfake.RateLimited, RetryAfter: "1", Count: 1})
 		w.types("U0REQ", "invite 50002 to gpu-lab/1001")
 		w.lists("U0REQ", "mine", []string{"1"})
+	})
+}
+
+// Slack delivers an event anew that was not acknowledged for three seconds, so a Home that is slow to publish keeps
+// nobody waiting; what was pressed meanwhile is still what is shown last.
+func TestHome_IsAcknowledgedBeforeItIsShown(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.types("U0REQ", "invite 50020,50021,50022,50023,50024,50025 to gpu-lab/1001")
+		w.carded(6)
+		w.homeOf("U0REQ")
+		w.lists("U0REQ", "mine", []string{"6", "5", "4", "3", "2"}, "older")
+		w.settled(6)
+		before := len(w.Slack.Calls("views.publish"))
+		w.Slack.Fault(slackfake.Fault{Method: "views.publish", Kind: slackfake.Slow, For: 4 * time.Second})
+		start := time.Now()
+		ack, err := w.Slack.OpenHome(t.Context(), "U0REQ")
+		if took := time.Since(start); err != nil || !ack.OK() || ack.Attempt > 0 || took > 2*time.Second {
+			t.Errorf("acknowledged after %v at attempt %d: %v %s, want at once", took, ack.Attempt, err, ack.Err)
+		}
+		time.Sleep(300 * time.Millisecond) // it is being published
+		w.turns("U0REQ", "mine", "older")
+		w.eventually("the slow one is published", func() bool {
+			return slices.ContainsFunc(w.Slack.Calls("views.publish")[before:], func(c slackfake.Call) bool { return c.Fault == string(slackfake.Slow) })
+		})
+		w.lists("U0REQ", "mine", []string{"1"}, "newer")
 	})
 }
