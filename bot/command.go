@@ -134,7 +134,14 @@ func (b *Bot) extend(ctx context.Context, lang Lang, rest string, p slashPayload
 	if parts.ask.limit == 0 {
 		return nil, workflow.Refuse(workflow.BadDuration, "")
 	}
-	made, err := b.o.Engine.Extend(ctx, n, parts.ask.limit, b.submission(ctx, p, nil, parts.ask.reason))
+	sub := b.submission(ctx, p, nil, parts.ask.reason)
+	if ref := b.o.Engine.Policy().Vet(sub.Actor); ref != nil {
+		return nil, ref
+	}
+	if _, err := b.visible(ctx, sub.Actor, n); err != nil {
+		return nil, err
+	}
+	made, err := b.o.Engine.Extend(ctx, n, parts.ask.limit, sub)
 	if err != nil {
 		return nil, err
 	}
@@ -225,15 +232,21 @@ func (b *Bot) maySee(r workflow.Request, a workflow.Actor) bool {
 	return r.Requester == a.Person || r.Change.Subject.Slack == a.User || b.o.Engine.Policy().MayDecide(r, a) == nil
 }
 
+// visible is a stored request, for whoever may see it; to anybody else there is none.
+func (b *Bot) visible(ctx context.Context, a workflow.Actor, n workflow.Number) (workflow.Request, error) {
+	r, err := b.o.Engine.Load(ctx, n)
+	if errors.Is(err, workflow.ErrNotFound) || err == nil && !b.maySee(r, a) {
+		return workflow.Request{}, workflow.Refuse(workflow.NotFound, n.String())
+	}
+	return r, err
+}
+
 func (b *Bot) show(ctx context.Context, lang Lang, a workflow.Actor, arg string) (string, error) {
 	n, ref := number(arg)
 	if ref != nil {
 		return "", ref
 	}
-	r, err := b.o.Engine.Load(ctx, n)
-	if errors.Is(err, workflow.ErrNotFound) || err == nil && !b.maySee(r, a) {
-		return "", workflow.Refuse(workflow.NotFound, n.String())
-	}
+	r, err := b.visible(ctx, a, n)
 	if err != nil {
 		return "", err
 	}

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Extend asks anew for a timed membership that request n gave, for d from when it is approved: a request of its own, under
-// the rule that applies to it now. Once it is done, the request that would have ended the membership waits until then.
-// Its errors are those of Submit.
+// Extend asks anew for a timed membership that request n gave or has extended, for d from when it is approved: a request
+// of its own, under the rule that applies to it now. Once it is done, the request that would have ended the membership
+// waits until then. Its errors are those of Submit.
 func (e *Engine) Extend(ctx context.Context, n Number, d time.Duration, sub Submission) ([]Request, error) {
 	if ref := e.Policy().Vet(sub.Actor); ref != nil {
 		return nil, ref
@@ -21,14 +21,20 @@ func (e *Engine) Extend(ctx context.Context, n Number, d time.Duration, sub Subm
 	if err != nil {
 		return nil, fmt.Errorf("load request %v: %w", n, err)
 	}
-	if r.State != Done || r.Child == 0 || r.Change.Limit == 0 {
+	given := r
+	for given.State == Done && given.Child == 0 && given.Extends != 0 {
+		if given, err = e.Load(ctx, given.Extends); err != nil {
+			return nil, fmt.Errorf("load request %v: %w", n, err)
+		}
+	}
+	if given.State != Done || given.Child == 0 || given.Change.Limit == 0 {
 		ref := Refuse(NotTimed)
 		ref.Request = &r
 		return nil, ref
 	}
-	change := r.Change
+	change := given.Change
 	change.Limit = d
-	return e.store(ctx, sub, []Change{change}, n)
+	return e.store(ctx, sub, []Change{change}, given.Number)
 }
 
 // postpone moves the end of a timed membership.
