@@ -250,12 +250,12 @@ func (w *world) becomes(n workflow.Number, state workflow.State) (workflow.Reque
 	return w.request(n), m
 }
 
-// settled waits until a request owes nothing any more that is due.
+// settled waits until a request owes nothing any more that is due, by the bot's own clock.
 func (w *world) settled(n workflow.Number) {
 	w.t.Helper()
 	w.eventually("nothing owed by "+n.String(), func() bool {
 		for _, e := range w.request(n).Effects {
-			if e.Due.Before(time.Now().Add(time.Minute)) {
+			if e.Due.Before(w.app.Engine().Now().Add(time.Minute)) {
 				return false
 			}
 		}
