@@ -239,9 +239,9 @@ func TestPlan_AlreadySoAtTheCall(t *testing.T) {
 // Giving one role never takes another, and what a time limit ends is what was given.
 func TestPlan_SingleRoles(t *testing.T) {
 	t.Parallel()
-	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+	inBothModesAt(t, rig.Options{}, func(t *testing.T, w *world, clock *pushed) {
 		w.roles(alice, "r00004")
-		r, card := w.planned("add-role @alice on warehouse/" + space + " as developer,viewer for 2s because on call")
+		r, card := w.planned("add-role @alice on warehouse/" + space + " as developer,viewer for 7d because on call")
 		w.clicks("U0LEAD", card, "approve")
 		r, _ = w.becomes(r.Number, workflow.Done)
 		if got := w.member(dataartsfake.TypeUser, alice); got != "r00002,r00004" {
@@ -252,6 +252,7 @@ func TestPlan_SingleRoles(t *testing.T) {
 			t.Errorf("the end is %s %s, want drop-role r00002", child.Action, child.RoleIDs())
 		}
 		w.roles(alice, "r00002", "r00003", "r00004") // somebody gives her another meanwhile
+		clock.push(7 * day)
 		w.becomes(r.Child, workflow.Done)
 		if got := w.member(dataartsfake.TypeUser, alice); got != "r00003,r00004" {
 			t.Errorf("alice is %q after her time, want what she had and what was added", got)
@@ -319,15 +320,15 @@ func TestPlan_RetryReadsFirst(t *testing.T) {
 func TestPlan_BusyVendorIsCalledAgain(t *testing.T) {
 	t.Parallel()
 	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
-		w.CompShare.Fault(compsharefake.Fault{Action: "CreateCompShareTeamRelation", Kind: compsharefake.RetCode, RetCode: 153, Message: "slow down"})
+		w.CompShare.Fault(compsharefake.Fault{Action: "CreateCompShareTeamRelation", Kind: compsharefake.RetCode, RetCode: 153, Message: "slow down", Count: 2})
 		w.DataArts.AddFault(dataartsfake.Fault{Route: dataartsfake.AddWorkSpaceUsers, Kind: dataartsfake.Status, Status: 429, Count: -1})
 		once, card := w.planned("invite 50006 to gpu-lab/1001")
 		w.clicks("U0LEAD", card, "approve")
-		w.reads(once.Number, "it is called again shortly. RetCode 153")
+		w.reads(once.Number, "it is called again shortly. RetCode 153") // before the third call, which comes eight seconds after the second
 		ever, card := w.planned("add @alice to warehouse/" + space + " as viewer")
 		w.clicks("U0LEAD", card, "approve")
-		if r, _ := w.becomes(once.Number, workflow.Done); r.Attempts != 2 {
-			t.Errorf("%d calls, want 2", r.Attempts)
+		if r, _ := w.becomes(once.Number, workflow.Done); r.Attempts != 3 {
+			t.Errorf("%d calls, want 3", r.Attempts)
 		}
 		r, card := w.becomes(ever.Number, workflow.Failed)
 		if r.Attempts != 3 {
@@ -413,12 +414,9 @@ func TestPlan_NamesAreFixedAtSubmission(t *testing.T) {
 			}
 		}
 		w.DataArts.AddFault(dataartsfake.Fault{Route: dataartsfake.ListWorkspaceRoles, Kind: dataartsfake.Delay, Delay: 3 * time.Second, Count: -1})
-		begun := time.Now()
+		// types fails if the answer comes later than Slack waits.
 		if got := w.types("U0REQ", "add @alice"+target+"newcomer"); !strings.Contains(got, "could not be found out") {
 			t.Errorf("a cloud that does not answer: %q", got)
-		}
-		if took := time.Since(begun); took > 2900*time.Millisecond {
-			t.Errorf("answered after %v", took)
 		}
 		if got := w.stored(); got != before {
 			t.Errorf("%d requests stored by refused commands", got-before)
@@ -542,12 +540,9 @@ func TestPlan_SlowListFollows(t *testing.T) {
 	t.Parallel()
 	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
 		w.CompShare.Fault(compsharefake.Fault{Action: "ListCompShareTeam", Kind: compsharefake.Delay, DelayMS: 3500})
-		begun := time.Now()
+		// types fails if the answer comes later than Slack waits.
 		if got := w.types("U0REQ", "groups gpu-lab"); !strings.Contains(got, "the answer follows") {
 			t.Errorf("answered %q", got)
-		}
-		if took := time.Since(begun); took > 2900*time.Millisecond {
-			t.Errorf("acknowledged after %v", took)
 		}
 		w.privately("U0REQ", "gpu-research")
 	})
