@@ -109,11 +109,7 @@ func TestRateLimits_BurstLosesNone(t *testing.T) {
 		}
 		var numbers []workflow.Number
 		for i := range burst {
-			begun := time.Now()
-			answer := w.types("U0REQ", fmt.Sprintf("invite %d to gpu-lab/1001", 60000+i))
-			if took := time.Since(begun); took > 2*time.Second {
-				t.Errorf("an answer took %v", took)
-			}
+			answer := w.types("U0REQ", fmt.Sprintf("invite %d to gpu-lab/1001", 60000+i)) // fails if it comes later than Slack waits
 			numbers = append(numbers, numberIn(answer))
 		}
 		w.within(60*time.Second, "a card for each", func() bool {
@@ -136,12 +132,12 @@ func TestRateLimits_EditsAndPostsApart(t *testing.T) {
 	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
 		r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
 		w.settled(r.Number)
-		w.Slack.Fault(slackfake.Fault{Method: "chat.update", Kind: slackfake.RateLimited, RetryAfter: "6"})
+		w.Slack.Fault(slackfake.Fault{Method: "chat.update", Kind: slackfake.RateLimited, RetryAfter: "12"})
 		begun := time.Now()
 		w.clicks("U0LEAD", card, "approve")
 		w.threadOf(card, "done")
 		w.asks("U0REQ", "invite 50006 to gpu-lab/1001")
-		if took := time.Since(begun); took > 5*time.Second {
+		if took := time.Since(begun); took > 11*time.Second {
 			t.Errorf("a limit on edits has held up posts for %v", took)
 		}
 		w.becomes(r.Number, workflow.Done)
