@@ -98,7 +98,7 @@ func TestPickers_OfferWhatThereIs(t *testing.T) {
 					t.Logf("%s %q: offered %v, want %v", name, typed, got, want)
 				}
 			}()
-			w.within(5*time.Second, "as it should be", func() bool {
+			w.eventually("as it should be", func() bool {
 				got = nil
 				for _, o := range w.suggests(slackfake.SuggestInput{User: "U0REQ", ViewID: v.ID, ActionID: name, Value: typed}) {
 					got = append(got, o.Text)
@@ -192,6 +192,14 @@ func TestPickers_FollowAChoiceAndKeepWhatFits(t *testing.T) {
 			"system": "warehouse", "group": rig.Workspace, "action": "add-role",
 			"who": "<@U0ALICE>," + dataartsfake.UserOwner + "," + dataartsfake.UserCarol, "role": "r00002", "for": "7d", "because": "on call",
 		})
+		// Who is in the other group is read before: where a cloud is slow to say it, nothing is taken away.
+		chosen := map[string]any{"type": "external_select", "selected_option": map[string]any{"value": dataartsfake.WorkspaceRisk}}
+		risk := map[string]any{"view": map[string]any{"state": map[string]any{"values": map[string]any{"group": map[string]any{"group": chosen}}}}}
+		w.eventually("the members of the other group", func() bool {
+			return slices.ContainsFunc(w.suggests(slackfake.SuggestInput{User: "U0REQ", ViewID: v.ID, ActionID: "who", Patch: risk}), func(o offered) bool {
+				return strings.Contains(o.Text, dataartsfake.UserOwner)
+			})
+		})
 		v = w.chooses("U0REQ", "group", dataartsfake.WorkspaceRisk)
 		follows("another group", v, map[string]string{
 			"system": "warehouse", "group": dataartsfake.WorkspaceRisk, "action": "add-role", "who": "<@U0ALICE>," + dataartsfake.UserOwner,
@@ -266,12 +274,16 @@ func TestPickers_AnswerInTime(t *testing.T) {
 		w.eventually("the members", func() bool { got, _ := ask(""); return len(got) == 1 && got[0].Value == dataartsfake.UserOwner })
 		w.DataArts.AddFault(dataartsfake.Fault{Route: "*", Count: -1, Kind: dataartsfake.Delay, Delay: 4 * time.Second})
 		defer w.DataArts.ClearFaults()
-		if got, took := ask(""); len(got) != 1 || took > time.Second {
-			t.Errorf("%v after %v, want what was read before, at once", got, took)
-		}
+		w.eventually("what was read before, without a wait for the cloud", func() bool { // once is enough: this machine may be slow too
+			got, took := ask("")
+			if len(got) != 1 {
+				t.Errorf("%v, want what was read before", got)
+			}
+			return took < time.Second
+		})
 		w.chooses("U0REQ", "group", dataartsfake.WorkspaceRisk)
-		if got, took := ask("abc"); len(got) == 0 || got[0].Value != "abc" || took > 2500*time.Millisecond {
-			t.Errorf("%v after %v, want what was typed, in time", got, took)
+		if got, _ := ask("abc"); len(got) == 0 || got[0].Value != "abc" { // in time, else suggests fails
+			t.Errorf("%v, want what was typed", got)
 		}
 	})
 }
