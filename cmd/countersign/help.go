@@ -63,7 +63,7 @@ what is under way, and ends within 15 seconds.
 
 SIGHUP reads the configuration anew and puts its policy and people in force. A file that is wrong, or that changes
 anything else, is refused as a whole: the log says why, and what was in force stays. Both are in the audit trail. With
---watch the same happens when the file has changed.
+--watch the same happens when the file, or that of people_csv, has changed.
 
 One process owns a database file. A second one on it ends at once and says so.
 

@@ -16,7 +16,7 @@ func serve(ctx context.Context, io streams, args []string) error {
 	fs, config := flags("serve")
 	format := fs.String("log-format", "text", "text or json")
 	level := fs.String("log-level", "info", "debug, info, warn or error")
-	watch := fs.Bool("watch", false, "take policy and people anew when the file has changed, as SIGHUP does")
+	watch := fs.Bool("watch", false, "take policy and people anew when the file, or that of people_csv, has changed, as SIGHUP does")
 	if err := parseNone(fs, args); err != nil {
 		return err
 	}

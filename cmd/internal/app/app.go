@@ -45,7 +45,8 @@ type Options struct {
 	Elapsed func() time.Duration
 	// Step is told of named points around commits, calls and posts; tests end the process there.
 	Step func(point string, n workflow.Number)
-	// Reload, if set, asks for the policy and people to be read anew; Watch does so when the file has changed.
+	// Reload, if set, asks for the policy and people to be read anew; Watch does so when a file has changed that it is
+	// read from.
 	Reload <-chan os.Signal
 	Watch  bool
 }
@@ -66,6 +67,7 @@ type App struct {
 	attempts  *attempts
 	inForce   atomic.Pointer[Config] // whose policy and people are in force
 	reloading sync.Mutex
+	people    string     // the file of people that the last read configuration names; guarded by reloading
 	policy    sync.Mutex // held while the policy in force is changed
 	channels  channels
 	// The witness's own: when the head of the audit trail was last due and posted, and who was to post it.
@@ -90,6 +92,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	a := &App{o: o, cfg: o.Config, log: o.Logger, metrics: newMetrics(), attempts: newAttempts()}
 	a.inForce.Store(o.Config)
+	a.people = o.Config.PeopleCSV
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())

@@ -35,6 +35,8 @@ type Config struct {
 	Ops    OpsConfig
 	Audit  AuditConfig
 	Locale string
+	// PeopleCSV is the file of further people; empty: there is none.
+	PeopleCSV string
 	// Systems, People and Rules are in the order of the file.
 	Systems []SystemConfig
 	People  []bot.Person
@@ -77,7 +79,11 @@ type SystemConfig struct {
 }
 
 // ConfigError is a configuration that cannot be used, with every mistake in it.
-type ConfigError struct{ Mistakes []string }
+type ConfigError struct {
+	Mistakes []string
+
+	peopleCSV string // the file of people that it names, which may be what is wrong
+}
 
 func (e *ConfigError) Error() string { return strings.Join(e.Mistakes, "\n") }
 
@@ -111,7 +117,7 @@ func ParseConfig(path string, src []byte) (*Config, error) {
 		c.read(r, root)
 	}
 	if len(r.wrong) > 0 {
-		return nil, &ConfigError{Mistakes: r.wrong}
+		return nil, &ConfigError{Mistakes: r.wrong, peopleCSV: c.PeopleCSV}
 	}
 	dir := filepath.Dir(path)
 	c.Ops.Socket = under(dir, c.Ops.Socket)

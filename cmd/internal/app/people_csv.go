@@ -33,6 +33,7 @@ func (c *Config) readPeopleCSV(r *reader, n ast.Node) {
 		return
 	}
 	path = under(filepath.Dir(c.File), path)
+	c.PeopleCSV = path
 	info, err := os.Stat(path)
 	if err == nil && info.Size() > maxPeopleCSV {
 		err = fmt.Errorf("%s is larger than 64 MiB", path)

@@ -11,6 +11,8 @@ import (
 
 	"countersign/bot"
 	"countersign/cmd/internal/app"
+	"countersign/cmd/internal/rig"
+	"countersign/providers/dataarts/dataartsfake"
 )
 
 const peopleConfig = `
@@ -100,4 +102,37 @@ func TestPeopleCSV_MissingFile(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), ":6: people_csv: ") {
 		t.Errorf("ParseConfig = %v, want the line of people_csv", err)
 	}
+}
+
+func TestReload_PeopleFileChanged(t *testing.T) {
+	t.Parallel()
+	w := newRig(t, rig.Options{})
+	writes := func(name, user string) {
+		t.Helper()
+		text := "slack,compshare,dataarts\nU0LEAD,," + user + "\n"
+		if err := os.WriteFile(filepath.Join(filepath.Dir(w.ConfigFile), name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lenaIs := func(role, want string) {
+		t.Helper()
+		n := numberIn(w.types("U0REQ", "add @lena to warehouse/"+space+" as "+role))
+		if got := w.request(n).Change.Subject.ID; got != want {
+			t.Errorf("@lena is %s, want %s, as the file of people says", got, want)
+		}
+	}
+	writes("people.csv", dataartsfake.UserCarol)
+	w.edit("policy:\n", "people_csv: people.csv\npolicy:\n")
+	w.startWith(app.Options{Watch: true})
+	lenaIs("viewer", dataartsfake.UserCarol)
+	writes("people.csv", dataartsfake.UserBob)
+	w.said("a new policy is in force", 1)
+	lenaIs("developer", dataartsfake.UserBob)
+
+	// A file that is named before it is there is taken when it is.
+	w.edit("people_csv: people.csv", "people_csv: others.csv")
+	w.said("the new configuration is refused", 1)
+	writes("others.csv", dataartsfake.UserCarol)
+	w.said("a new policy is in force", 2)
+	lenaIs("operator", dataartsfake.UserCarol)
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,10 +13,11 @@ import (
 	"countersign/workflow"
 )
 
-// watchEvery is how often the configuration file is looked at, where that is asked for.
+// watchEvery is how often the configuration file and the file of people are looked at, where that is asked for.
 const watchEvery = 2 * time.Second
 
-// reloads takes the policy and the people anew at each signal and, where that is asked for, when the file has changed.
+// reloads takes the policy and the people anew at each signal and, where that is asked for, when one of the
+// files has changed.
 func (a *App) reloads(ctx context.Context) error {
 	var tick <-chan time.Time
 	if a.o.Watch {
@@ -23,7 +25,7 @@ func (a *App) reloads(ctx context.Context) error {
 		defer t.Stop()
 		tick = t.C
 	}
-	seen := stamp(a.cfg.File)
+	seen := a.stamps()
 	for {
 		via := "signal"
 		select {
@@ -31,7 +33,7 @@ func (a *App) reloads(ctx context.Context) error {
 			return nil
 		case <-a.o.Reload:
 		case <-tick:
-			now := stamp(a.cfg.File)
+			now := a.stamps()
 			if now == seen {
 				continue
 			}
@@ -41,6 +43,13 @@ func (a *App) reloads(ctx context.Context) error {
 			continue // it is logged; the policy in force stays
 		}
 	}
+}
+
+// stamps changes when a file does that the configuration is read from, or when it names another file of people.
+func (a *App) stamps() string {
+	a.reloading.Lock()
+	defer a.reloading.Unlock()
+	return strings.Join([]string{stamp(a.cfg.File), a.people, stamp(a.people)}, "\x00")
 }
 
 // stamp changes when a file does.
@@ -59,7 +68,11 @@ func (a *App) Reload(ctx context.Context, via string) error {
 	defer a.reloading.Unlock()
 	old := a.inForce.Load()
 	cfg, err := LoadConfig(a.cfg.File)
+	if wrong, ok := errors.AsType[*ConfigError](err); ok {
+		a.people = cmp.Or(wrong.peopleCSV, a.people)
+	}
 	if err == nil {
+		a.people = cfg.PeopleCSV
 		err = fixed(a.cfg, cfg)
 	}
 	var shared []string
