@@ -277,13 +277,13 @@ func TestMetrics_SayWhatHappenedAndToNobody(t *testing.T) {
 	var text string
 	w.eventually("the metrics say so", func() bool {
 		_, text = w.get("/metrics")
-		return strings.Contains(text, `countersign_slack_calls_total{method="chat.update",outcome="ratelimited"} 1`)
+		return strings.Contains(text, `countersign_slack_wait_seconds_total{method="chat.update"} 1`) // which is counted last
 	})
 	for _, want := range []string{
 		`countersign_ready 1`, `countersign_slack_connected{mode="socket"} 1`, `countersign_decisions_total{decision="approve"} 1`,
 		`countersign_decisions_total{decision="deny"} 0`, `countersign_decision_seconds_count 1`, `countersign_refused_total{kind="guest"} 1`,
 		`countersign_provider_calls_total{action="invite",class="ok",system="gpu-lab"} 1`, `countersign_provider_calls_total{action="read",class="ok",system="gpu-lab"}`,
-		`countersign_slack_calls_total{method="apps.connections.open",outcome="ok"} 1`, `countersign_slack_wait_seconds_total{method="chat.update"} 1`,
+		`countersign_slack_calls_total{method="apps.connections.open",outcome="ok"} 1`, `countersign_slack_calls_total{method="chat.update",outcome="ratelimited"} 1`,
 		`countersign_ack_seconds_count{kind="interactive"}`, `countersign_ack_seconds_count{kind="slash_commands"} 2`,
 		`countersign_commit_seconds_count`, `countersign_commit_batch_count`, `countersign_effects_due`, `countersign_effect_oldest_seconds`,
 		`countersign_requests{state="pending"}`, `countersign_transitions_total{state="done",verb="succeed"} 1`, `countersign_build_info{go="go1`,
