@@ -127,7 +127,8 @@ func TestAPI_RateLimitShapes(t *testing.T) {
 }
 
 func TestAPI_TiersRefillWithTheClock(t *testing.T) {
-	s := start(t, slackfake.Options{})
+	now := time.Now()
+	s := start(t, slackfake.Options{Now: func() time.Time { return now }}) // the calls take no time
 	s.RateTiers(true)
 	list := func() (int, string) {
 		status, header, _ := call(t, s, "usergroups.list", s.BotToken(), nil)

@@ -120,7 +120,7 @@ func TestControl_RefusesOtherOrigins(t *testing.T) {
 
 func TestControl_StreamsChanges(t *testing.T) {
 	s := start(t, slackfake.Options{})
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL()+"/_emu/events", nil)
 	if err != nil {

@@ -49,7 +49,9 @@ func listen(t *testing.T, s *slackfake.Server, handle func(w http.ResponseWriter
 }
 
 func TestHTTP_AnswersOfASlashCommand(t *testing.T) {
-	s := start(t, slackfake.Options{AckTimeout: 200 * time.Millisecond})
+	s := start(t, slackfake.Options{AckTimeout: time.Second})
+	over := make(chan struct{})
+	defer close(over)
 	answer := func(w http.ResponseWriter) {}
 	listen(t, s, func(w http.ResponseWriter, form url.Values, _ http.Header) {
 		if form.Get("command") != "/access" || form.Get("is_enterprise_install") != "false" {
@@ -73,7 +75,7 @@ func TestHTTP_AnswersOfASlashCommand(t *testing.T) {
 			_, _ = io.WriteString(w, `{"text":"x","blocks":[{"type":"x"}]}`)
 		}, "invalid_command_response", "invalid_blocks"},
 		{"status 500", func(w http.ResponseWriter) { w.WriteHeader(500) }, "dispatch_unknown_error", ""},
-		{"too late", func(http.ResponseWriter) { time.Sleep(400 * time.Millisecond) }, "operation_timeout", ""},
+		{"too late", func(http.ResponseWriter) { <-over }, "operation_timeout", ""},
 	} {
 		answer = tc.answer
 		ack, err := s.Slash(t.Context(), slackfake.SlashInput{User: "U0REQ", Channel: "C0DATA", Command: "/access"})

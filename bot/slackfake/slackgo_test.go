@@ -30,7 +30,7 @@ func start(t *testing.T, o slackfake.Options) *slackfake.Server {
 
 func client(s *slackfake.Server) *slack.Client {
 	return slack.New(s.BotToken(), slack.OptionAppLevelToken(s.AppToken()), slack.OptionAPIURL(s.APIURL()),
-		slack.OptionHTTPClient(&http.Client{Timeout: 5 * time.Second}))
+		slack.OptionHTTPClient(&http.Client{Timeout: 30 * time.Second}))
 }
 
 // app runs a Socket Mode client that hands every request to handle, which returns the payload of its answer.
@@ -74,7 +74,7 @@ func waitSockets(t *testing.T, s *slackfake.Server, n int) {
 
 func eventually(t *testing.T, s *slackfake.Server, cond func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	if err := s.WaitFor(ctx, cond); err != nil {
 		t.Fatal(err)
@@ -306,6 +306,7 @@ func TestSlackGo_RedeliveryAndDuplicates(t *testing.T) {
 	}
 	<-seen
 	<-seen
+	eventually(t, s, func() bool { return len(s.Ephemerals("U0REQ")) >= 3 }) // the copy is answered in its own time
 	if n := len(s.Ephemerals("U0REQ")); n != 3 {
 		t.Errorf("%d answers shown, want 1 of the redelivery and 2 of the duplicate", n)
 	}
