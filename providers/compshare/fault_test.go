@@ -24,7 +24,7 @@ func faults() []struck {
 	const unclear, no = workflow.Unclear, workflow.Refused
 	list := []struck{
 		{fakes.Fault{Kind: fakes.Cut}, unclear, workflow.ClassUnclear, ""},
-		{fakes.Fault{Kind: fakes.Delay, DelayMS: 400}, unclear, workflow.ClassUnclear, ""},
+		{fakes.Fault{Kind: fakes.Delay, DelayMS: 1500}, unclear, workflow.ClassUnclear, ""},
 		{fakes.Fault{Kind: fakes.HTTPStatus, Status: 500}, unclear, workflow.ClassVendor, "HTTP 500"},
 		{fakes.Fault{Kind: fakes.HTTPStatus, Status: 502}, unclear, workflow.ClassVendor, "HTTP 502"},
 		{fakes.Fault{Kind: fakes.HTTPStatus, Status: 503}, unclear, workflow.ClassVendor, "HTTP 503"},
@@ -79,11 +79,11 @@ func underFault(t *testing.T, f struck, c workflow.Change) {
 	before, was := subject(s, c), mustRead(t, p, c)
 	s.ResetCalls()
 	s.Fault(f.fault)
-	limit := 10 * time.Second
+	ctx := soon(t, 10*time.Second)
 	if f.fault.Kind == fakes.Delay {
-		limit = 150 * time.Millisecond
+		ctx = begun(t, s)
 	}
-	out := p.Apply(soon(t, limit), c, was)
+	out := p.Apply(ctx, c, was)
 
 	if out.Verdict != f.verdict || out.Fault == nil || out.Fault.Class != f.class || out.Fault.Code != f.code || out.Fault.Text == "" {
 		t.Errorf("Apply = %s %+v, want %s %s %q", out.Verdict, out.Fault, f.verdict, f.class, f.code)
@@ -112,7 +112,7 @@ func underFault(t *testing.T, f struck, c workflow.Change) {
 func settled(t *testing.T, s *fakes.Server, does bool) []fakes.Call {
 	t.Helper()
 	calls := s.Calls()
-	for deadline := time.Now().Add(5 * time.Second); does && !calls[0].Applied && time.Now().Before(deadline); calls = s.Calls() {
+	for deadline := time.Now().Add(30 * time.Second); does && !calls[0].Applied && time.Now().Before(deadline); calls = s.Calls() {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return calls
@@ -145,11 +145,11 @@ func TestProvider_ReadUnderFaults(t *testing.T) {
 				t.Parallel()
 				s, p := fake(t, fakes.Quirks{})
 				s.Fault(f.fault)
-				limit := 10 * time.Second
+				ctx := soon(t, 10*time.Second)
 				if f.fault.Kind == fakes.Delay {
-					limit = 150 * time.Millisecond
+					ctx = begun(t, s)
 				}
-				m, err := p.Read(soon(t, limit), c)
+				m, err := p.Read(ctx, c)
 				got, ok := err.(*workflow.Fault) //nolint:errorlint // Read promises the type itself
 				if !ok || got.Class != f.class || got.Code != f.code {
 					t.Errorf("Read = %+v, %#v, want class %s, code %q", m, err, f.class, f.code)

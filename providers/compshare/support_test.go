@@ -92,6 +92,20 @@ func soon(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
+// begun is a context that ends once the server has got a call, however long that takes to get there.
+func begun(t *testing.T, s *compsharefake.Server) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	go func() {
+		defer cancel()
+		for len(s.Calls()) == 0 && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	return ctx
+}
+
 func mustRead(t *testing.T, p *compshare.Provider, c workflow.Change) workflow.Membership {
 	t.Helper()
 	m, err := p.Read(soon(t, 10*time.Second), c)
