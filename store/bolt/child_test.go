@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -72,7 +73,7 @@ func TestOpen_SecondProcess(t *testing.T) {
 	if _, err := bolt.Open(t.Context(), path, bolt.Options{Timeout: 60 * time.Millisecond}); !errors.Is(err, bolt.ErrInUse) {
 		t.Errorf("open in the same process: %v, want ErrInUse", err)
 	}
-	if d := time.Since(begun); d > 5*time.Second {
+	if d := time.Since(begun); d > 30*time.Second {
 		t.Errorf("it took %v to say so", d)
 	}
 	if _, err := kv.Commit(t.Context(), onePut("still", "fine")); err != nil {
@@ -249,7 +250,7 @@ func TestKill_LosesNothingAcknowledged(t *testing.T) {
 	acked := map[workflow.Number]bool{}
 	for cycle := range cycles {
 		before := len(acked)
-		killOnce(t, path, acked)
+		killOnce(t, path, acked, cycle%3 == 1)
 		s, err := openAt(t.Context(), path)
 		if err != nil {
 			t.Fatalf("cycle %d: %v", cycle, err)
@@ -278,8 +279,8 @@ func TestKill_LosesNothingAcknowledged(t *testing.T) {
 }
 
 // killOnce lets a child submit, kills it at a random moment, and notes what it acknowledged. A number that was
-// acknowledged before is reused.
-func killOnce(t *testing.T, path string, acked map[workflow.Number]bool) {
+// acknowledged before is reused. The moment is after the first acknowledgement, or, if early, after the start.
+func killOnce(t *testing.T, path string, acked map[workflow.Number]bool, early bool) {
 	t.Helper()
 	cmd := child(t, "submit", path)
 	out, err := cmd.StdoutPipe()
@@ -289,10 +290,15 @@ func killOnce(t *testing.T, path string, acked map[workflow.Number]bool) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	timer := time.AfterFunc(time.Duration(50+rand.IntN(150))*time.Millisecond, func() { cmd.Process.Kill() })
-	defer timer.Stop()
+	kill := sync.OnceFunc(func() {
+		time.AfterFunc(time.Duration(50+rand.IntN(150))*time.Millisecond, func() { cmd.Process.Kill() })
+	})
+	if early {
+		kill()
+	}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
+		kill()
 		n, err := strconv.ParseUint(strings.TrimSpace(lines.Text()), 10, 64)
 		if err != nil {
 			continue // the line that the kill cut

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 // leaked reports goroutines that outlive all tests.
 func leaked() bool {
 	const own = 2 // this one, and the one that watches signals or the runner's
-	for range 100 {
+	for range 1000 {
 		if runtime.NumGoroutine() <= own {
 			return false
 		}

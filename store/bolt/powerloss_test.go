@@ -265,9 +265,9 @@ func (l *looker) reopen(left leftover, acks []ack) error {
 			return fmt.Errorf("%w: opening it ends the process", errBroken)
 		}
 		return said(line)
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		l.stop()
-		return fmt.Errorf("%w: it is still being opened after 5 s", errBroken)
+		return fmt.Errorf("%w: it is still being opened after 30 s", errBroken)
 	}
 }
 
