@@ -333,7 +333,7 @@ func TestDB_PoolExhausted(t *testing.T) {
 	d := mustOpen(t, dsn, postgres.Options{MaxReads: 2})
 	var wg sync.WaitGroup
 	var stop atomic.Bool
-	for range 64 {
+	for range 16 {
 		wg.Go(func() {
 			for !stop.Load() {
 				if _, err := d.Scan(t.Context(), []byte("a"), []byte("z"), 1000, false); err != nil {
@@ -361,9 +361,9 @@ func TestDB_Changed(t *testing.T) {
 		d[i] = mustOpen(t, dsn, postgres.Options{Changed: func() { heard[i].Add(1) }})
 	}
 	until := func(what string, cond func() bool) {
-		for deadline := time.Now().Add(10 * time.Second); !cond(); time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(60 * time.Second); !cond(); time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Fatalf("after 10 s: not %s", what)
+				t.Fatalf("after 60 s: not %s", what)
 			}
 		}
 	}
