@@ -197,12 +197,12 @@ func TestEvents(t *testing.T) {
 	s.must("clock", clockAct{Seconds: 60})
 	select {
 	case <-lines:
-	case <-time.After(5 * time.Second):
+	case <-time.After(30 * time.Second):
 		t.Error("no event after a change")
 	}
 	began := time.Now()
 	stop() // an open stream must not hold up the stop
-	if took := time.Since(began); took > 5*time.Second {
+	if took := time.Since(began); took > 15*time.Second {
 		t.Errorf("stopped after %s", took)
 	}
 }

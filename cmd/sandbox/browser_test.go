@@ -156,7 +156,7 @@ func (b *browser) gone(selector string) {
 // eventually waits until an expression is true in the page.
 func (b *browser) eventually(what, expression string) {
 	b.t.Helper()
-	deadline := time.Now().Add(25 * time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for {
 		ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
 		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
@@ -166,7 +166,7 @@ func (b *browser) eventually(what, expression string) {
 		}
 		if err != nil || time.Now().After(deadline) {
 			b.shot("failed")
-			b.t.Fatalf("not within 25 s: %s (%v)", what, err)
+			b.t.Fatalf("not within 60 s: %s (%v)", what, err)
 		}
 		time.Sleep(40 * time.Millisecond)
 	}

@@ -43,9 +43,11 @@ func TestPage_Language(t *testing.T) {
 	}
 	// Another person's place changes what the bot says, not what the page says.
 	b.click("[data-person=U0BOB]")
+	b.eventually("Bob is there", `document.body.dataset.as === "U0BOB"`)
 	b.types("mine")
-	b.sees("#log .private", "您")
+	b.sees("#log .private .blocks", "您")
 	b.click("[data-person=U0REQ]")
+	b.eventually("Rita is back", `document.body.dataset.as === "U0REQ"`)
 	b.sees("#log .private", "You have asked for nothing yet")
 	b.sees("#people", "审批人")
 	b.do(chromedp.Navigate(s.url))
@@ -79,6 +81,7 @@ func TestPage_Console(t *testing.T) {
 	b.shot("team")
 	b.click(".console [type=submit]")
 	b.sees(`[data-row="1001/50006"]`, "李四")
+	b.gone(".console") // the server tells the page of the change before the console has its answer
 	if got := s.CompShare.Status(1001, 50006); got != "Pending" {
 		t.Errorf("50006 is %q", got)
 	}
@@ -240,6 +243,7 @@ func TestPage_HomeIsPaged(t *testing.T) {
 	s.waitCard("U0LEAD", "50011", "Approve")
 	b := newBrowser(t, s.url, 1280, 900)
 	for who, words := range map[string][2]string{"U0LEAD": {"Older", "Newer"}, "U0BOB": {"更早", "较新"}} {
+		b.click("[data-channel=C0GENERAL]") // who comes from a Home opens it, and then again: it would be turned back
 		b.click("[data-person=" + who + "]")
 		b.click("[data-channel=home]")
 		b.sees("#log .home", "#7")

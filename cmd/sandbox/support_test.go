@@ -75,10 +75,10 @@ func newServedIn(t *testing.T, dir, locale string) (s *served, stop func()) {
 
 func (s *served) eventually(what string, cond func() bool) {
 	s.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for !cond() {
 		if time.Now().After(deadline) {
-			s.t.Fatalf("after 20 s: not %s", what)
+			s.t.Fatalf("after 60 s: not %s", what)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
