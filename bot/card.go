@@ -276,22 +276,37 @@ func (l Lang) decision(d workflow.Decision) string {
 }
 
 // progress says how many approvals are in, who is still needed, and by which rule and, of several, which entry of it: so
-// everybody who can approve reads why.
+// everybody who can approve reads why. Where the policy has become stricter, that is a line for each rule that lacks some.
 func (l Lang) progress(r workflow.Request) string {
-	lack, total := workflow.Missing(r), 0
+	var lines []string
+	rules := r.Rules()
+	for i, rule := range rules {
+		others := slices.Delete(slices.Clone(rules), i, i+1)
+		if lack := rule.Missing(r.Requester, r.Decisions); sum(lack) > 0 || len(others) == 0 {
+			lines = append(lines, l.lacking(r, rule, lack, others))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// lacking is the progress under one rule; whoever approves must be an approver under the others too.
+func (l Lang) lacking(r workflow.Request, rule workflow.Rule, lack []int, others []workflow.Rule) string {
 	var need []string
-	for i, a := range r.Rule.Approvers {
+	stuck := false // too few are named, and no user group
+	for i, a := range rule.Approvers {
 		if lack[i] == 0 {
 			continue
 		}
-		total += lack[i]
 		names := make([]string, 0, len(a.AnyOf))
 		for _, id := range a.AnyOf {
 			if id == r.Requester.User || slices.ContainsFunc(r.Decisions, func(d workflow.Decision) bool { return d.By.User == id }) {
 				continue // the requester fills no place, and nobody fills two
 			}
-			names = append(names, refer(id))
+			if !slices.ContainsFunc(others, func(o workflow.Rule) bool { return !o.MayName(id) }) {
+				names = append(names, refer(id))
+			}
 		}
+		stuck = stuck || len(names) < lack[i] && !slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "<!subteam") })
 		list := trim(strings.Join(names, l.say("list.comma")), 600)
 		who := l.say("card.one_of", list)
 		switch {
@@ -300,13 +315,24 @@ func (l Lang) progress(r workflow.Request) string {
 		case len(names) == 1 && strings.HasPrefix(list, "<@"):
 			who = list
 		}
-		if len(r.Rule.Approvers) > 1 {
+		if len(rule.Approvers) > 1 {
 			who = l.say("card.entry", who, i+1)
 		}
 		need = append(need, who)
 	}
-	needed := r.Rule.Needed()
-	return l.say("card.progress", needed-total, needed, strings.Join(need, l.say("list.semicolon")), shown(r.Rule.Name, 100))
+	in, needed, name := rule.Needed()-sum(lack), rule.Needed(), shown(rule.Name, 100)
+	if stuck {
+		return l.say("card.stuck", in, needed, name)
+	}
+	return l.say("card.progress", in, needed, strings.Join(need, l.say("list.semicolon")), name)
+}
+
+func sum(ns []int) int {
+	total := 0
+	for _, n := range ns {
+		total += n
+	}
+	return total
 }
 
 // refer mentions a user or a user group of the policy.

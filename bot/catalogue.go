@@ -106,6 +106,7 @@ var phrases = map[string][languages]string{
 	"card.child":          {"ends with #%[1]s", "由 #%[1]s 结束"},
 	"card.due":            {"runs %[1]s", "%[1]s 执行"},
 	"card.progress":       {"%[1]d of %[2]d approvals · %[3]s still needed (rule “%[4]s”)", "已批准 %[1]d / %[2]d · 还需要 %[3]s（规则“%[4]s”）"},
+	"card.stuck":          {"%[1]d of %[2]d approvals · nobody is left who could give the rest: ask anew (rule “%[3]s”)", "已批准 %[1]d / %[2]d · 已无人可以给出其余批准：请重新申请（规则“%[3]s”）"},
 	"card.entry":          {"%[1]s (entry %[2]d)", "%[1]s（第 %[2]d 项）"},
 	"card.one_of":         {"one of %[1]s", "%[1]s 中的一人"},
 	"card.n_of":           {"%[2]d of %[1]s", "%[1]s 中的 %[2]d 人"},

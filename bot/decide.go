@@ -164,7 +164,7 @@ func (b *Bot) decide(ctx context.Context, i interaction, a blockAction, verb wor
 		return err
 	}
 	channel, ts := i.place()
-	cmd := workflow.Command{Verb: verb, Actor: b.actor(ctx, i.person(), true), Via: strings.TrimSpace("slack " + channel + " " + ts)}
+	cmd := workflow.Command{Verb: verb, Actor: b.decider(ctx, i.person(), n), Via: strings.TrimSpace("slack " + channel + " " + ts)}
 	if f, opens := worded[a.ActionID]; opens {
 		cmd.Verb = f.verb
 		if err := b.o.Engine.Try(ctx, n, cmd); err != nil {
@@ -257,7 +257,7 @@ func (b *Bot) decideInWords(ctx context.Context, i interaction, f wordForm) any 
 	if ref != nil {
 		err = ref
 	} else {
-		actor := b.actor(ctx, i.person(), true)
+		actor := b.decider(ctx, i.person(), n)
 		_, err = b.o.Engine.Do(ctx, n, workflow.Command{Verb: f.verb, Actor: actor, Reason: cut(words, workflow.MaxReason), Via: "slack form"})
 	}
 	if err == nil {

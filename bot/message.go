@@ -32,9 +32,11 @@ func (l Lang) direct(r workflow.Request, e workflow.Effect) string {
 	}
 	switch e.About {
 	case workflow.Approve:
-		lack, needed := 0, r.Rule.Needed()
-		for _, n := range workflow.Missing(r) {
-			lack += n
+		lack, needed := -1, 0
+		for _, rule := range r.Rules() { // of the one that lacks most
+			if n := sum(rule.Missing(r.Requester, r.Decisions)); n > lack {
+				lack, needed = n, rule.Needed()
+			}
 		}
 		more := l.say("dm.approve.last")
 		if r.State == workflow.Pending {

@@ -38,15 +38,27 @@ func newDirectory() *directory {
 	return &directory{users: map[string]seen[*slack.User]{}, groups: map[string]seen[[]string]{}}
 }
 
-// actor looks up who acts. Fresh asks Slack about the person now, as a decision needs; a look-up that fails leaves the
-// standing unknown, which the workflow refuses.
-func (b *Bot) actor(ctx context.Context, p workflow.Person, fresh bool) workflow.Actor {
+// decider looks up who is about to decide a request, also in the user groups that its own rule names: the policy may have
+// changed since.
+func (b *Bot) decider(ctx context.Context, p workflow.Person, n workflow.Number) workflow.Actor {
+	r, err := b.o.Engine.Load(ctx, n)
+	if err != nil {
+		return b.actor(ctx, p, true) // the decision meets the same error
+	}
+	return b.actor(ctx, p, true, r.Rule.UserGroups()...)
+}
+
+// actor looks up who acts, in the user groups of the policy and more. Fresh asks Slack about the person now, as a decision
+// needs; a look-up that fails leaves the standing unknown, which the workflow refuses.
+func (b *Bot) actor(ctx context.Context, p workflow.Person, fresh bool, more ...string) workflow.Actor {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	a := workflow.Actor{Person: p}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
-	for _, id := range b.o.Engine.Policy().UserGroups() {
+	groups := append(b.o.Engine.Policy().UserGroups(), more...)
+	slices.Sort(groups)
+	for _, id := range slices.Compact(groups) {
 		wg.Go(func() {
 			members, err := b.group(ctx, id)
 			mu.Lock()

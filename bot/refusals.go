@@ -36,7 +36,7 @@ var refusals = map[workflow.Kind][languages]string{
 	workflow.DoubledWord:    {"%[1]s comes twice: once is enough.", "%[1]s 重复：写一次即可。"},
 	workflow.UnexpectedWord: {"I did not expect %[1]s there: several IDs are joined by commas, and a value with blanks is quoted.", "此处不应有 %[1]s：多个 ID 用逗号连接，含空格的值要加引号。"},
 	workflow.TooLong:        {"That is too long: at most %[1]s characters.", "内容过长：最多 %[1]s 个字符。"},
-	workflow.BadCharacter:   {"There are control or direction-changing characters in that: type it anew without them.", "内容含有控制字符或方向控制符：请去掉后重新输入。"},
+	workflow.BadCharacter:   {"There are control, hidden or direction-changing characters in that: type it anew without them.", "内容含有控制字符、隐形字符或方向控制符：请去掉后重新输入。"},
 	workflow.BadNumber:      {"%[1]s is no request number: write it as in `show 42`.", "%[1]s 不是申请编号：例如 `show 42`。"},
 	workflow.NothingToEnd:   {"%[1]s takes something away, so there is nothing that a limit could end: leave `for` out.", "%[1]s 是收回权限，没有可到期的内容：请去掉 `for`。"},
 	workflow.UnknownName:    {"%[2]s knows nobody of the name %[1]s: check the name, or give the ID.", "%[2]s 没有名为 %[1]s 的用户：请核对名称，或直接写 ID。"},
@@ -50,6 +50,8 @@ var refusals = map[workflow.Kind][languages]string{
 
 	workflow.NoRule:        {"No rule of the policy lets you ask for %[1]s on %[2]s: ask whoever keeps the policy.", "策略不允许您在 %[2]s 申请 %[1]s：请联系策略维护者。"},
 	workflow.NotApprover:   {"You are not among the approvers of this request: its card names them.", "您不是此申请的审批人：卡片上写有可以审批的人。"},
+	workflow.NoLonger:      {"The policy has changed since this was asked for, and you are not among its approvers any more: leave it to those who are.", "策略已更改，您不再是此申请的审批人：请由现行策略的审批人处理。"},
+	workflow.Uncovered:     {"The policy has changed since this was asked for, and no rule of it covers the request, so nobody can decide it: the requester must ask anew.", "策略已更改，没有规则适用于此申请，无人可以审批：请申请人重新申请。"},
 	workflow.OwnRequest:    {"You asked for this yourself, so somebody else must decide it: wait, or take it back with `withdraw`.", "这是您自己的申请，需由他人审批：请等待，或用 `withdraw` 撤回。"},
 	workflow.NotRequester:  {"Only the person who asked can withdraw it: ask them to, or have an approver deny it.", "只有申请人可以撤回：请联系申请人，或由审批人拒绝。"},
 	workflow.AlreadySaid:   {"You have approved this already; it waits for somebody else.", "您已批准过，正在等待其他审批人。"},

@@ -61,18 +61,15 @@ func (r Rule) Hash() string {
 func (p Policy) UserGroups() []string {
 	var ids []string
 	for _, r := range p.Rules {
-		lists := [][]string{r.Requesters}
-		for _, a := range r.Approvers {
-			lists = append(lists, a.AnyOf)
-		}
-		for _, id := range slices.Concat(lists...) {
-			if IsUserGroup(id) {
-				ids = append(ids, id)
-			}
-		}
+		ids = append(ids, r.UserGroups()...)
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids)
+}
+
+// UserGroups are the user-group IDs that the rule names, in no order.
+func (r Rule) UserGroups() []string {
+	return slices.DeleteFunc(slices.Concat(r.Requesters, r.approverIDs()), func(id string) bool { return !IsUserGroup(id) })
 }
 
 // IsUserGroup tells a Slack user-group ID from a user ID.
@@ -199,14 +196,17 @@ func (p Policy) MayDecide(r Request, a Actor) *Refusal {
 	}
 	rules, ok := p.judges(r)
 	if !ok {
-		return Refuse(NoRule, string(r.Change.Action), r.Change.System+"/"+r.Change.Group)
+		return Refuse(Uncovered)
 	}
-	for _, rule := range rules {
+	for i, rule := range rules {
 		if len(rule.places(a.User, a.Groups)) > 0 {
 			continue
 		}
 		if len(rule.places(a.User, a.Unread)) > 0 {
 			return Refuse(Unverified)
+		}
+		if i > 0 {
+			return Refuse(NoLonger)
 		}
 		return Refuse(NotApprover)
 	}
@@ -284,11 +284,18 @@ func (r Rule) approverIDs() []string {
 	return slices.Compact(ids)
 }
 
-// Missing says, for each entry of the request's rule, how many approvals it still lacks.
-func Missing(r Request) []int {
-	lack := make([]int, len(r.Rule.Approvers))
-	filled := fill(r.Rule, r.Requester, r.Decisions)
-	for i, a := range r.Rule.Approvers {
+// MayName reports whether an approver that another rule names, a user or a user group, may be one under this rule too. Who
+// is in a user group is not known here.
+func (r Rule) MayName(id string) bool {
+	ids := r.approverIDs()
+	return IsUserGroup(id) || slices.Contains(ids, id) || slices.ContainsFunc(ids, IsUserGroup)
+}
+
+// Missing says, for each entry of the rule, how many approvals it still lacks.
+func (r Rule) Missing(requester Person, ds []Decision) []int {
+	lack := make([]int, len(r.Approvers))
+	filled := fill(r, requester, ds)
+	for i, a := range r.Approvers {
 		lack[i] = a.Count - filled[i]
 	}
 	return lack

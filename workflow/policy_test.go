@@ -126,7 +126,7 @@ func TestPolicy_RequesterNeverDecides(t *testing.T) {
 		r := workflow.Request{Rule: rule(anyOf(2, "S0TEAM")), Requester: member.Person, Decisions: []workflow.Decision{
 			{By: member.Person, Approve: true, Groups: []string{"S0TEAM"}},
 		}}
-		same(t, "missing", workflow.Missing(r), []int{2})
+		same(t, "missing", r.Rule.Missing(r.Requester, r.Decisions), []int{2})
 	})
 }
 
@@ -148,7 +148,7 @@ func TestPolicy_CountsApprovals(t *testing.T) {
 		if r.State != workflow.Pending || len(effects(r, workflow.CallEffect)) != 0 || len(effects(r, workflow.CardEffect)) != 1 {
 			t.Fatalf("after one of two it is %q and owes %+v", r.State, r.Effects)
 		}
-		same(t, "missing", workflow.Missing(r), []int{1})
+		same(t, "missing", r.Rule.Missing(r.Requester, r.Decisions), []int{1})
 		mustRefuse(t, r, approveBy(a), p, epoch, workflow.AlreadySaid)
 		if r = must(t, r, approveBy(c), p, epoch); r.State != workflow.Approved {
 			t.Errorf("after two of two it is %q", r.State)
@@ -249,7 +249,7 @@ func TestPolicy_ChangedPolicyIsTheStricterOfTwo(t *testing.T) {
 	t.Run("NoLongerAnApprover", func(t *testing.T) {
 		now := policy(rule(anyOf(1, "U0B")))
 		r := submitted(t, old, grant(), asker)
-		mustRefuse(t, r, approveBy(a), now, epoch, workflow.NotApprover)
+		mustRefuse(t, r, approveBy(a), now, epoch, workflow.NoLonger)
 		must(t, r, approveBy(b), now, epoch)
 	})
 	t.Run("NewApprover", func(t *testing.T) {
@@ -258,7 +258,7 @@ func TestPolicy_ChangedPolicyIsTheStricterOfTwo(t *testing.T) {
 	})
 	t.Run("RuleRemoved", func(t *testing.T) {
 		r := submitted(t, old, grant(), asker)
-		mustRefuse(t, r, approveBy(a), policy(), epoch, workflow.NoRule)
+		mustRefuse(t, r, approveBy(a), policy(), epoch, workflow.Uncovered)
 		must(t, r, workflow.Command{Verb: workflow.Withdraw, Actor: asker}, policy(), epoch)
 	})
 	t.Run("ApprovedBeforeTheChange", func(t *testing.T) {
@@ -281,7 +281,7 @@ func TestPolicy_ChangedPolicyIsTheStricterOfTwo(t *testing.T) {
 		if err != nil || tr.Child == nil || tr.Child.State != workflow.Pending {
 			t.Fatalf("%+v, %v", tr.Child, err)
 		}
-		mustRefuse(t, *tr.Child, approveBy(a), policy(), epoch, workflow.NoRule)
+		mustRefuse(t, *tr.Child, approveBy(a), policy(), epoch, workflow.Uncovered)
 		mustRefuse(t, *tr.Child, approveBy(asker), old, epoch, workflow.OwnRequest)
 		must(t, *tr.Child, approveBy(b), old, epoch)
 	})
@@ -342,7 +342,7 @@ func TestRule_MatchingIsAsGoodAsBruteForce(t *testing.T) {
 			}
 			said, req = append(said, user), tr.Request
 			lack := 0
-			for i, n := range workflow.Missing(req) {
+			for i, n := range req.Rule.Missing(req.Requester, req.Decisions) {
 				lack += n
 				if n < 0 || n > r.Approvers[i].Count {
 					rt.Fatalf("entry %d lacks %d of %d", i, n, r.Approvers[i].Count)
@@ -441,11 +441,11 @@ func TestPolicy_UserGroups(t *testing.T) {
 	same(t, "user groups", policy(a, b).UserGroups(), []string{"S0A", "S0B", "S0C"})
 }
 
-func ExampleMissing() {
+func ExampleRule_Missing() {
 	r := workflow.Request{
 		Rule:      workflow.Rule{Approvers: []workflow.Approvers{{AnyOf: []string{"U0LEAD", "S0GPU"}, Count: 2}}},
 		Decisions: []workflow.Decision{{By: workflow.Person{User: "U0LEAD"}, Approve: true}},
 	}
-	fmt.Println(workflow.Missing(r))
+	fmt.Println(r.Rule.Missing(r.Requester, r.Decisions))
 	// Output: [1]
 }

@@ -34,7 +34,7 @@ const (
 	DoubledWord    Kind = "doubled_word"     // a preposition or part twice; Args: the word
 	UnexpectedWord Kind = "unexpected_word"  // Args: the word
 	TooLong        Kind = "too_long"         // Args: the maximum
-	BadCharacter   Kind = "bad_character"    // control or direction-changing characters
+	BadCharacter   Kind = "bad_character"    // control, hidden or direction-changing characters
 	BadNumber      Kind = "bad_number"       // Args: what was typed
 	GroupNoSupport Kind = "group_no_support" // a user group where the provider has none; Args: action, system
 	NothingToEnd   Kind = "nothing_to_end"   // `for` on an action that takes something away; Args: action
@@ -51,6 +51,8 @@ const (
 const (
 	NoRule       Kind = "no_rule"       // no rule lets this person ask for this; Args: action, target
 	NotApprover  Kind = "not_approver"  // not among the rule's approvers
+	NoLonger     Kind = "no_longer"     // among them when the request was made, but not under the policy of now
+	Uncovered    Kind = "uncovered"     // the policy of now has no rule for the request
 	OwnRequest   Kind = "own_request"   // the requester never decides
 	NotRequester Kind = "not_requester" // only the requester withdraws
 	AlreadySaid  Kind = "already_said"  // this person has decided already

@@ -58,8 +58,10 @@ type Request struct {
 	// RequesterGroups are the user groups that the requester was in, of those that the policy names.
 	RequesterGroups []string `json:"requester_groups,omitempty"`
 
-	// Rule is the policy rule that applied when the request was made.
+	// Rule is the policy rule that applied when the request was made. RuleNow is the one that applied at the last approval,
+	// where the policy had changed by then: the approvals must fill both.
 	Rule      Rule       `json:"rule"`
+	RuleNow   *Rule      `json:"rule_now,omitempty"`
 	Decisions []Decision `json:"decisions,omitempty"`
 
 	// Extends is the request whose timed membership this one lengthens.
@@ -94,6 +96,14 @@ type Request struct {
 	// an older one never undoes a newer one.
 	Seq     uint64   `json:"seq"`
 	Effects []Effect `json:"effects,omitempty"`
+}
+
+// Rules are the rules whose places approvals must fill, the one that the request was made under first.
+func (r Request) Rules() []Rule {
+	if r.RuleNow != nil {
+		return []Rule{r.Rule, *r.RuleNow}
+	}
+	return []Rule{r.Rule}
 }
 
 // Due is when the earliest effect of the request is due; zero if it owes none.

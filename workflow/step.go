@@ -133,7 +133,11 @@ func (s *step) wait() {
 func approve(s *step) *Refusal {
 	rules, ok := s.p.judges(s.r)
 	if !ok {
-		return Refuse(NoRule)
+		return Refuse(Uncovered)
+	}
+	s.r.RuleNow = nil
+	if len(rules) > 1 {
+		s.r.RuleNow = &rules[1]
 	}
 	if slices.ContainsFunc(s.r.Decisions, func(d Decision) bool { return d.By.User == s.c.Actor.User }) {
 		return Refuse(AlreadySaid)

@@ -337,7 +337,7 @@ func (d *doctor) rule(ctx context.Context, r workflow.Rule) {
 	decisions, whole := d.everyApproval(ctx, r)
 	lack := func(requester string) int {
 		n := 0
-		for _, m := range workflow.Missing(workflow.Request{Rule: r, Requester: workflow.Person{User: requester}, Decisions: decisions}) {
+		for _, m := range r.Missing(workflow.Person{User: requester}, decisions) {
 			n += m
 		}
 		return n

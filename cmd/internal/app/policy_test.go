@@ -80,7 +80,7 @@ func TestPolicy_ChangedPolicyIsTheStricterOfTwo(t *testing.T) {
 			t.Error("the changed rule has the hash of the old one")
 		}
 		// Bob was an approver and is none; Alice is one and was none.
-		for user, want := range map[string]string{"U0BOB": "您不是此申请的审批人", "U0ALICE": "您不是此申请的审批人"} {
+		for user, want := range map[string]string{"U0BOB": "您不再是此申请的审批人", "U0ALICE": "您不是此申请的审批人"} {
 			w.refused(slackfake.ClickInput{User: user, Channel: card.Channel, TS: card.TS, ActionID: "approve"}, old.Number, want)
 		}
 		// Lena was and is one; alone she was enough, and is not.
@@ -89,6 +89,9 @@ func TestPolicy_ChangedPolicyIsTheStricterOfTwo(t *testing.T) {
 		if got := w.request(old.Number).State; got != workflow.Pending {
 			t.Errorf("state %s after one of the two approvals that are needed now, want pending", got)
 		}
+		// Alice may not, since the request was made under a rule without her: the card names nobody who would be refused.
+		w.shows(old.Number, "1 of 2 approvals · nobody is left who could give the rest: ask anew (rule “teams”)")
+		w.directly("U0REQ", "1 of 2 approvals are in")
 		w.clicks("U0LEAD", freshCard, "approve")
 		w.clicks("U0ALICE", freshCard, "approve")
 		w.becomes(fresh.Number, workflow.Done)
@@ -102,14 +105,29 @@ func TestPolicy_ChangedPolicyIsTheStricterOfTwo(t *testing.T) {
 			t.Errorf("state %s after one of the two approvals that it was made under, want pending", got)
 		}
 		w.refused(slackfake.ClickInput{User: "U0BOB", Channel: twoCard.Channel, TS: twoCard.TS, ActionID: "approve"}, two.Number, "您不是此申请的审批人")
+		w.shows(two.Number, "1 of 2 approvals · <@U0ALICE> still needed (rule “teams”)")
 		w.clicks("U0ALICE", twoCard, "approve")
 		w.becomes(two.Number, workflow.Done)
 
 		// No rule at all any more: nobody decides, and the requester can still withdraw.
 		w.reload("systems: [gpu-lab], requesters", "systems: [warehouse], requesters")
-		w.refused(slackfake.ClickInput{User: "U0LEAD", Channel: card.Channel, TS: card.TS, ActionID: "deny"}, old.Number, "No rule of the policy lets you ask")
+		w.refused(slackfake.ClickInput{User: "U0LEAD", Channel: card.Channel, TS: card.TS, ActionID: "deny"}, old.Number, "no rule of it covers the request")
 		w.types("U0REQ", "withdraw "+old.Number.String())
 		w.becomes(old.Number, workflow.Withdrawn)
+	})
+}
+
+// Whoever was an approver as a member of a user group that the policy no longer names is looked up in it all the same.
+func TestPolicy_GroupThatTheRuleOfNowLeavesOut(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, rig.Options{Policy: authorityPolicy}, func(t *testing.T, w *world) {
+		w.reload("any_of: [U0LEAD, S0LOST]", "any_of: [U0LEAD]")
+		w.reload("requesters: [S0GPU]", `requesters: ["*"]`)
+		r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1005")
+		w.reload("any_of: [S0GPU]", "any_of: [U0BOB, U0ALICE]")
+		w.refused(slackfake.ClickInput{User: "U0ALICE", Channel: card.Channel, TS: card.TS, ActionID: "approve"}, r.Number, "您不是此申请的审批人")
+		w.clicks("U0BOB", card, "approve")
+		w.becomes(r.Number, workflow.Done)
 	})
 }
 

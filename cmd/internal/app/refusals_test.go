@@ -78,7 +78,7 @@ var mistyped = map[workflow.Kind]struct{ typed, want string }{
 	workflow.DoubledWord:    {"invite 50002 to to gpu-lab/1001", "*to* comes twice"},
 	workflow.UnexpectedWord: {"invite 50002 to gpu-lab/1001 please", "I did not expect *please*"},
 	workflow.TooLong:        {"invite 50002 to gpu-lab/1001 because " + strings.Repeat("x", 1001), "That is too long: at most *1000*"},
-	workflow.BadCharacter:   {"invite 50002 to gpu-lab/1001 because \u202egnp", "control or direction-changing characters"},
+	workflow.BadCharacter:   {"invite 50002 to gpu-lab/1001 because \u202egnp", "control, hidden or direction-changing characters"},
 	workflow.BadNumber:      {"show me", "*me* is no request number"},
 	workflow.GroupNoSupport: {"invite group:abc to gpu-lab/1001", "takes no user group"},
 	workflow.NothingToEnd:   {"remove @alice from warehouse/" + space + " for 7d", "*remove* takes something away"},
@@ -199,6 +199,10 @@ func TestRefusals_EachKindIsGivenToAPerson(t *testing.T) {
 
 		slow.Store(&unmade)
 		types(workflow.Busy, slackfake.SlashInput{User: "U0REQ", Text: "invite 50007 to gpu-lab/1001"}, "Too much is going on, so it is not recorded: try again")
+		w.reload("channel: C0APPROVALS, approvers: [{any_of: [U0LEAD, U0BOB]}]", "channel: C0APPROVALS, approvers: [{any_of: [U0BOB]}]")
+		clicks(workflow.NoLonger, "U0LEAD", "", card, "approve", "you are not among its approvers any more: leave it to those who are")
+		w.reload(`groups: ["1001", "2001"]`, `groups: ["2001"]`)
+		clicks(workflow.Uncovered, "U0BOB", "", card, "approve", "no rule of it covers the request, so nobody can decide it: the requester must ask anew")
 		w.Slack.SetChannel(slackfake.Channel{ID: "C0DATA", Name: "data", Members: []string{"U0BOT", "U0LEAD"}, IsExtShared: true})
 		clock.push(6 * time.Minute)
 		w.eventually("the bot knows that the channel is shared", func() bool { return len(w.app.Engine().Policy().Shared) == 1 })
