@@ -25,13 +25,13 @@ var (
 // See https://docs.slack.dev/messaging/formatting-message-text.
 func escape(s string) string { return escaper.Replace(calm(s)) }
 
-// calm takes away what would let a text pass for the bot's own words: line breaks, control and direction-changing
+// calm takes away what would let a text pass for the bot's own words: line breaks, which become blanks, and steering
 // characters. Markup that only formats is left: the vendor's texts must stay as they are to be searched for.
 func calm(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		switch {
-		case r == '\n' || r == '\t' || r == '\r':
+		case r == '\n' || r == '\t' || r == '\r' || r == '\u2028' || r == '\u2029':
 			b.WriteByte(' ')
 		case steers(r) || r == utf8.RuneError:
 		default:
@@ -41,11 +41,12 @@ func calm(s string) string {
 	return b.String()
 }
 
-// steers reports whether a character is not shown but changes how others are: control characters and the marks that
-// turn the direction of writing.
+// steers reports whether a character is not shown but changes how others are or hides that they are apart: control
+// characters, the separators of lines and paragraphs, the marks that turn the direction of writing, and those of no width.
+// The joiners U+200C and U+200D are none: scripts and emoji need them.
 func steers(r rune) bool {
-	return unicode.IsControl(r) || r == '\u061c' || r == '\u200e' || r == '\u200f' ||
-		r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' || r == '\ufeff'
+	return unicode.IsControl(r) || r == '\u061c' || r == '\u200b' || r == '\u200e' || r == '\u200f' ||
+		r >= '\u2028' && r <= '\u202e' || r >= '\u2060' && r <= '\u206f' || r == '\ufeff' || r >= '\ufff9' && r <= '\ufffb'
 }
 
 // unescape undoes, once, what should_escape does to a typed text.

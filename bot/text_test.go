@@ -4,16 +4,27 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 )
 
 func TestText_EscapesOnce(t *testing.T) {
 	for in, want := range map[string]string{
 		"<!channel> & <@U1>": "&lt;!channel&gt; &amp; &lt;@U1&gt;", "&lt;": "&amp;lt;", "a\nb\r\tc": "a b  c", "\u202ea\u2066b\ufeff\x00\x1b": "ab",
+		"a\u2028b\u2029c": "a b c", "a\u200bp\u2060p\u2063\ufff9r\ufffaove": "approve", "می\u200cخواهم": "می\u200cخواهم",
 		"a\xffb": "ab", "`*_~": "`*_~", "": "", "张三": "张三", "👩‍💻": "👩‍💻",
 	} {
 		if got := escape(in); got != want {
 			t.Errorf("escape(%q) is %q, want %q", in, got, want)
+		}
+	}
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		calmed, refused := calm(string(r)), clean(string(r)) != nil
+		if (calmed == "") != refused && r != '\u2028' && r != '\u2029' {
+			t.Errorf("%U is shown as %q, and refused in a command: %t", r, calmed, refused)
+		}
+		if unicode.In(r, unicode.Zl, unicode.Zp) && (calmed != " " || !refused) {
+			t.Errorf("the line break %U is shown as %q, and refused in a command: %t", r, calmed, refused)
 		}
 	}
 	for in, want := range map[string]string{
