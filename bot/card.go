@@ -380,6 +380,10 @@ func (l Lang) ending(r workflow.Request) string {
 func (l Lang) succeeded(res workflow.Result) string {
 	var s string
 	switch {
+	case res.Clock == workflow.Moved:
+		s = l.say("result.moved", l.date(res.Until))
+	case res.Clock == workflow.Lifted:
+		s = l.say("result.lifted")
 	case res.Already:
 		s = l.say("result.already")
 	case res.ReadBack:

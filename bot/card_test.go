@@ -63,6 +63,12 @@ func cards() map[string]workflow.Request {
 			Now: workflow.Position{Status: "absent"}, Then: workflow.Position{Roles: []workflow.RoleRef{r.Change.Roles[0], auditor}},
 		}}
 	}
+	extends := func(r *workflow.Request) {
+		planned(r)
+		m := &r.Plan.Membership
+		m.Now, m.Fit, r.Plan.Clock = m.Then, workflow.Satisfied, workflow.Moved
+		r.Extends, r.Change.Limit = 41, 7*24*time.Hour
+	}
 	standing := func(change func(*workflow.Membership)) func(*workflow.Request) {
 		return func(r *workflow.Request) {
 			r.Plan = &workflow.Plan{At: moment, Membership: workflow.Membership{
@@ -97,8 +103,20 @@ func cards() map[string]workflow.Request {
 		}),
 		"pending-claimed": aRequest(workflow.Pending, func(r *workflow.Request) { r.Claim = &workflow.Claimed{By: lead, At: moment} }),
 		"pending-extends": aRequest(workflow.Pending, func(r *workflow.Request) {
-			timed(r)
-			r.Extends = 41
+			extends(r)
+		}),
+		"pending-lifts": aRequest(workflow.Pending, func(r *workflow.Request) {
+			extends(r)
+			r.Extends, r.Change.Limit, r.Plan.Clock = 0, 0, workflow.Lifted
+		}),
+		"done-extends": aRequest(workflow.Done, func(r *workflow.Request) {
+			extends(r)
+			r.Result = &workflow.Result{Already: true, Clock: workflow.Moved, Until: moment.Add(7 * 24 * time.Hour)}
+		}),
+		"done-lifts": aRequest(workflow.Done, func(r *workflow.Request) {
+			extends(r)
+			r.Extends, r.Change.Limit, r.Plan.Clock = 0, 0, workflow.Lifted
+			r.Result = &workflow.Result{Already: true, Clock: workflow.Lifted}
 		}),
 		"executing-again": aRequest(workflow.Executing, func(r *workflow.Request) {
 			r.Result = &workflow.Result{Fault: &workflow.Fault{Class: workflow.ClassThrottled, Code: "RetCode 153", Text: "slow down", RequestID: "req-1"}}

@@ -21,7 +21,7 @@ func (l Lang) difference(r workflow.Request) string {
 	var lines []string
 	switch m.Fit {
 	case workflow.Satisfied:
-		lines = append(lines, l.say("plan.already", l.position(m.Now)))
+		lines = append(lines, l.already(r))
 	case workflow.Impossible:
 		lines = append(lines, l.say("plan.impossible", l.position(m.Now), l.vendor(m.Why)))
 	default:
@@ -31,6 +31,19 @@ func (l Lang) difference(r workflow.Request) string {
 		lines = append(lines, l.say("plan."+string(w)))
 	}
 	return trim(strings.Join(lines, "\n"), maxSection)
+}
+
+// already is what approving does to a membership that is as wanted: at most, it ends at another time.
+func (l Lang) already(r workflow.Request) string {
+	now := l.position(r.Plan.Membership.Now)
+	switch r.Plan.Clock {
+	case workflow.Moved:
+		return l.say("plan.already.moves", now, workflow.FormatDuration(r.Change.Limit))
+	case workflow.Lifted:
+		return l.say("plan.already.lifts", now)
+	default:
+		return l.say("plan.already", now)
+	}
 }
 
 // statuses are the standings that have a phrase of their own; any other is the vendor's word.

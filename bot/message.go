@@ -28,7 +28,7 @@ func (l Lang) direct(r workflow.Request, e workflow.Effect) string {
 	case e.About == workflow.EndsSoon:
 		return l.say("dm.ends_soon", r.Number, what, l.date(ends(r)), r.Parent)
 	case e.To != r.Requester:
-		return l.say("dm.subject", r.Number, what, who(r.Requester))
+		return l.toSubject(r, what)
 	}
 	switch e.About {
 	case workflow.Approve:
@@ -66,6 +66,18 @@ func (l Lang) direct(r workflow.Request, e workflow.Effect) string {
 			s += "\n" + l.say("dm.retry", r.Rule.Channel)
 		}
 		return s
+	}
+}
+
+// toSubject is what the person is told whose membership has changed, or when it ends.
+func (l Lang) toSubject(r workflow.Request, what string) string {
+	switch res := r.Result; {
+	case res != nil && res.Clock == workflow.Moved:
+		return l.say("dm.subject.moved", r.Number, what, who(r.Requester), l.date(res.Until))
+	case res != nil && res.Clock == workflow.Lifted:
+		return l.say("dm.subject.lifted", r.Number, what, who(r.Requester))
+	default:
+		return l.say("dm.subject", r.Number, what, who(r.Requester))
 	}
 }
 

@@ -337,17 +337,8 @@ func (e *Engine) apply(ctx context.Context, r Request, rev Revision, c Command, 
 		e.leases.stamp(Request{}, t.Child, Command{}, now)
 		commit.Writes = append(commit.Writes, Write{Request: *t.Child, Entries: []Entry{*t.ChildEntry}})
 	}
-	if t.Request.Extends != 0 && t.Request.State == Done && r.State != Done {
-		end, err := e.postponed(ctx, t.Request, now)
-		if err != nil {
-			return r, rev, err
-		}
-		if end != nil {
-			commit.Writes = append(commit.Writes, *end)
-		}
-	}
 	if t.Request.State == Done && r.State != Done {
-		ends, err := e.olderClocks(ctx, t.Request, now)
+		ends, err := e.clocks(ctx, t.Request, now)
 		if err != nil {
 			return r, rev, err
 		}

@@ -7,6 +7,40 @@ import (
 	"time"
 )
 
+// clocks are the writes by which a request that has just ended well moves, or lifts, the time limits of others. What that
+// does to a membership that was already as wanted is noted in its result.
+func (e *Engine) clocks(ctx context.Context, r Request, now time.Time) ([]Write, error) {
+	var writes []Write
+	if r.Extends != 0 {
+		end, err := e.postponed(ctx, r, now)
+		if err != nil {
+			return nil, err
+		}
+		if end != nil {
+			writes = append(writes, *end)
+		}
+	}
+	older, err := e.olderClocks(ctx, r, now)
+	writes = append(writes, older...)
+	for _, w := range writes {
+		switch call := (&step{r: w.Request}).call(); {
+		case !r.Result.Already:
+		case call != nil:
+			r.Result.Clock, r.Result.Until = Moved, call.Due
+		case r.Change.Limit == 0:
+			r.Result.Clock = Lifted
+		}
+	}
+	return writes, err
+}
+
+// clock is what a request whose membership is already as wanted would do to a time limit if it were approved now.
+func (e *Engine) clock(ctx context.Context, r Request) (Clock, error) {
+	r.Result = &Result{Already: true}
+	_, err := e.clocks(ctx, r, e.o.Now())
+	return r.Result.Clock, err
+}
+
 // olderClocks are the writes by which a grant that has just ended well keeps the time limits of older grants of the same
 // membership from ending it. What only brings back what was before, an undo or an end, gives nothing new.
 func (e *Engine) olderClocks(ctx context.Context, r Request, now time.Time) ([]Write, error) {

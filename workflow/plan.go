@@ -38,7 +38,18 @@ type Plan struct {
 	Membership Membership `json:"membership,omitzero"`
 	// Fault is set while the membership could not be read; At is then since when.
 	Fault *Fault `json:"fault,omitempty"`
+	// Clock is what the request would do to a time limit, where the membership is already as wanted.
+	Clock Clock `json:"clock,omitempty"`
 }
+
+// Clock is what a request does to the time limit of a membership that another one gave. The zero value is nothing.
+type Clock string
+
+// What may become of a time limit.
+const (
+	Moved  Clock = "moved"  // the membership ends at another time
+	Lifted Clock = "lifted" // it no longer ends
+)
 
 // Read reports whether the plan holds a membership.
 func (p *Plan) Read() bool { return p != nil && p.Fault == nil }
@@ -76,7 +87,7 @@ func planned(s *step) *Refusal {
 		return nil
 	}
 	s.c.Membership.Row = nil // the provider's own record is read afresh before the call
-	s.r.Plan = &Plan{At: s.now, Membership: s.c.Membership}
+	s.r.Plan = &Plan{At: s.now, Membership: s.c.Membership, Clock: s.c.Clock}
 	s.turn(Pending, "present: "+s.c.Membership.State)
 	s.drop(PlanEffect)
 	s.oweCard()

@@ -164,6 +164,9 @@ func (r Request) Alone() bool {
 type Result struct {
 	// Already: the membership was as wanted before any call.
 	Already bool `json:"already,omitempty"`
+	// Clock is what the request did to a time limit of a membership that was already as wanted; Until is its new end.
+	Clock Clock     `json:"clock,omitempty"`
+	Until time.Time `json:"until,omitzero"`
 	// ReadBack: the call's own answer was unclear, and a later read showed the result.
 	ReadBack bool `json:"read_back,omitempty"`
 	// Asked: the bot gave up looking and asks a person.

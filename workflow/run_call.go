@@ -97,6 +97,11 @@ func (r *Runner) plan(ctx context.Context, log *slog.Logger, req Request, e Effe
 	if err != nil {
 		c.Membership, c.Outcome.Fault = Membership{}, faultOf(err)
 	}
+	if c.Membership.Fit == Satisfied {
+		if c.Clock, err = r.o.Engine.clock(ctx, req); err != nil {
+			log.Warn("what a request would do to a time limit could not be read", "error", err)
+		}
+	}
 	return r.do(ctx, log, t, c)
 }
 

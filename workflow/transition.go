@@ -138,6 +138,7 @@ type Command struct {
 	Outcome    Outcome    // Succeed, Fail, Lose: what the call returned
 	Already    bool       // Succeed: there was nothing to do
 	ReadBack   bool       // Succeed, Fail: a read showed it, not the call's answer
+	Clock      Clock      // Planned: what it would do to a time limit
 	Spare      Number     // Succeed, MarkDone, Undo: a reserved number for the child request, where one is owed
 
 	Effect uint64    // Begin, Planned, Remind, PutOff, Told, GiveUp: which effect

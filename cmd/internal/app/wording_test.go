@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -60,5 +61,48 @@ func TestWording_EndsSoon(t *testing.T) {
 		if n := numberIn(w.types("U0REQ", typed)); n == 0 || w.request(n).Extends != r.Number {
 			t.Errorf("what it says to type made #%v", n)
 		}
+	})
+}
+
+// Where only the end of a membership moves, the card that is signed says so, and so does what became of it.
+func TestWording_OnlyTheEndMoves(t *testing.T) {
+	t.Parallel()
+	inBothModesAt(t, rig.Options{Policy: timePolicy}, func(t *testing.T, w *world, clock *pushed) {
+		grant := "add @alice to warehouse/" + space + " as viewer"
+		r := w.granted(grant + " for 2d")
+		for _, c := range []struct {
+			typed, card, result string
+			moves               bool
+		}{
+			{"extend " + r.Number.String() + " for 7d", "Already *viewer (r00004)*; approving moves the end to 7d from then", "done: the end was moved to <!date^", true},
+			{grant + " for 14d", "Already *viewer (r00004)*; approving moves the end to 14d from then", "done: the end was moved to <!date^", true},
+			{grant + " for 1h", "Nothing to do: already *viewer (r00004)*", "already so before, nothing was called", false},
+		} {
+			more, card := w.asks("U0REQ", c.typed)
+			if got := w.reads(more.Number, c.card); strings.Contains(got, "Nothing to do") == c.moves {
+				t.Errorf("the card of %q reads %q", c.typed, got)
+			}
+			w.clicks("U0LEAD", card, "approve")
+			more, card = w.becomes(more.Number, workflow.Done)
+			w.threadOf(card, c.result)
+			if got := w.directly("U0REQ", "Your request #"+more.Number.String()+": "); !strings.Contains(got, c.result) {
+				t.Errorf("the requester of %q reads %q, want %q in it", c.typed, got, c.result)
+			}
+			if c.moves {
+				w.directly("U0ALICE", "您的成员身份到期时间已变更（#"+more.Number.String())
+			}
+			end := w.request(r.Child)
+			if i := slices.IndexFunc(end.Effects, func(e workflow.Effect) bool { return e.Kind == workflow.CallEffect }); c.moves && !end.Effects[i].Due.Equal(more.Result.Until) {
+				t.Errorf("%q says %v, but it ends %v", c.typed, more.Result.Until, end.Effects[i].Due)
+			}
+		}
+		more, card := w.asks("U0BOB", grant)
+		w.reads(more.Number, "approving lifts the time limit")
+		w.clicks("U0LEAD", card, "approve")
+		_, card = w.becomes(more.Number, workflow.Done)
+		w.threadOf(card, "done: the time limit was lifted")
+		w.directly("U0BOB", "期限已取消")
+		clock.push(60 * day)
+		w.keeps(alice, "r00004")
 	})
 }
