@@ -75,6 +75,7 @@ func (w *world) keptClean() {
 func TestBadInput_AnythingInAnyFieldOfTheForm(t *testing.T) {
 	t.Parallel()
 	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.crowds()
 		good := map[string]string{
 			"system": "warehouse", "group": space, "action": "add", "who": alice, "role": "viewer", "for": "7d", "because": "on call",
 		}

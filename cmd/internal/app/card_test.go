@@ -300,6 +300,7 @@ func TestCommand_Lists(t *testing.T) {
 func TestCommand_LongListsAreWhole(t *testing.T) {
 	t.Parallel()
 	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.crowds()
 		ids := make([]string, workflow.MaxWho)
 		for i := range ids {
 			id := fmt.Sprintf("%032d", i+1)

@@ -167,6 +167,7 @@ func TestHome_LooksAtABoundedNumber(t *testing.T) {
     expires: 24h
 `}
 	inBothModes(t, o, func(t *testing.T, w *world) {
+		w.crowds()
 		w.asks("U0REQ", "remove "+dataartsfake.UserAlice+" from warehouse/"+rig.Workspace)
 		for batch := range 3 {
 			var who []string

@@ -427,6 +427,7 @@ func TestPlan_NamesAreFixedAtSubmission(t *testing.T) {
 func TestPlan_ManyAtOnce(t *testing.T) {
 	t.Parallel()
 	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
+		w.crowds()
 		list := func(n int) string {
 			ids := make([]string, n)
 			for i := range ids {

@@ -86,6 +86,16 @@ func rigInBothModes(t *testing.T, o rig.Options, f func(t *testing.T, w *world))
 	}
 }
 
+// crowd is held by the one test that makes very many requests just now.
+var crowd sync.Mutex
+
+// crowds lets no other test make very many requests meanwhile: together they would keep the processors from the tests
+// beside them for longer than Slack waits for an answer.
+func (w *world) crowds() {
+	crowd.Lock()
+	w.t.Cleanup(crowd.Unlock)
+}
+
 // start runs the bot until the test ends or stop is called.
 func (w *world) start() {
 	w.t.Helper()
