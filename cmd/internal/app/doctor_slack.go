@@ -191,7 +191,7 @@ func (d *doctor) channel(ctx context.Context, id string) {
 	case bot.Code(err) == "channel_not_found":
 		d.fail(name, "there is none that the bot can see", "correct the ID, or if it is private: "+invite)
 	case bot.Code(err) == "missing_scope":
-		d.warn(name, "the bot's token may not look at it", "update the app from countersign manifest, and install it again")
+		d.fail(name, "the bot's token may not look at it, so that nobody would learn whether strangers read it", "update the app from countersign manifest, and install it again")
 	case err != nil:
 		d.fail(name, err.Error(), mendOf(err))
 	case p.Archived:

@@ -182,7 +182,10 @@ func TestDoctor_BreaksEachLine(t *testing.T) {
 		{"scope missing", "", func(p *patient) { p.Slack.SetScopes(scopeNames()[1:]...) }, app.Fail, "scopes", "commands"},
 		{"history scope missing", "", func(p *patient) { p.Slack.SetScopes(scopeNames()[:6]...) }, app.Warn, "scopes", "channels:history"},
 		{"scope too many", "", func(p *patient) { p.Slack.SetScopes(append(scopeNames(), "users:read.email")...) }, app.Warn, "scopes", "users:read.email"},
-		{"channel scope missing", "", func(p *patient) { p.Slack.SetScopes("commands", "chat:write", "users:read", "usergroups:read") }, app.Warn, "channel C0APPROVALS", "may not look"},
+		{"channel scope missing", "", func(p *patient) { p.Slack.SetScopes("commands", "chat:write", "users:read", "usergroups:read") }, app.Fail, "channel C0APPROVALS", "may not look"},
+		{"channel kept from the app", "", func(p *patient) {
+			p.Slack.Fault(slackfake.Fault{Method: "conversations.info", Kind: slackfake.ErrorCode, Code: "access_denied", Count: -1})
+		}, app.Fail, "channel C0APPROVALS", "access_denied"},
 		{"foreign workspace", "", replace("slack:\n", "slack:\n  team_ids: [T0OTHER]\n"), app.Warn, "workspace", "T0HOME"},
 		{"no such channel", "", replace("C0APPROVALS", "C0NOWHERE"), app.Fail, "channel C0NOWHERE", "none that the bot can see"},
 		{"private channel without the bot", "", replace("C0APPROVALS", "C0PRIVATE"), app.Fail, "channel C0PRIVATE", "none that the bot can see"},
