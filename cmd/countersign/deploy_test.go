@@ -63,11 +63,54 @@ func kubernetes(t *testing.T, file string) (map[string]any, *app.Config) {
 	if err != nil {
 		t.Fatalf("the configuration in it: %v", err)
 	}
+	harmless(t, cfg)
 	if !strings.HasSuffix(cfg.Ops.Listen, ":9090") {
 		t.Errorf("ops.listen: %s", cfg.Ops.Listen)
 	}
 	hardened(t, objects)
 	return objects, cfg
+}
+
+// harmless demands of an example, which somebody will run as it is, that check has nothing to warn of.
+func harmless(t *testing.T, cfg *app.Config) {
+	t.Helper()
+	if len(cfg.Warnings) > 0 || len(cfg.Rules) == 0 {
+		t.Errorf("an example with %d rules, of which check warns:\n%s", len(cfg.Rules), strings.Join(cfg.Warnings, "\n"))
+	}
+}
+
+// examples are the whole configurations in a page.
+func examples(t *testing.T, page string) []string {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, m := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		if strings.Contains(m[1], "\npolicy:") {
+			found = append(found, m[1])
+		}
+	}
+	return found
+}
+
+func TestReadme_Examples(t *testing.T) {
+	all := examples(t, "../../README.md")
+	if len(all) == 0 {
+		t.Fatal("there are none")
+	}
+	for _, text := range all {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "people.csv"), []byte("slack,compshare,dataarts\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := app.ParseConfig(filepath.Join(dir, "countersign.yaml"), []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		harmless(t, cfg)
+	}
 }
 
 // wants holds what a file says against what it must say.
