@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -93,6 +94,9 @@ func runScripts(t *testing.T, dir string, setup func(*testscript.Env, *world)) {
 	})
 }
 
+// patience is how long a script waits for what must come, on a machine that does much else; nothing is promised by it.
+const patience = time.Minute
+
 type worldKey struct{}
 
 // world is what one script has.
@@ -126,11 +130,18 @@ func startRig(ts *testscript.TestScript, _ bool, args []string) {
 	worldOf(ts).rig = r
 }
 
+// freePort is an address that stays free while no process of the script listens there: below the ports that the system
+// gives away by itself, to the emulators of another script for example.
 func freePort(ts *testscript.TestScript) string {
-	l, err := (&net.ListenConfig{}).Listen(worldOf(ts).ctx, "tcp", "127.0.0.1:0")
-	ts.Check(err)
-	ts.Check(l.Close())
-	return l.Addr().String()
+	for range 100 {
+		addr := fmt.Sprint("127.0.0.1:", 10_000+rand.IntN(20_000))
+		if l, err := (&net.ListenConfig{}).Listen(worldOf(ts).ctx, "tcp", addr); err == nil {
+			ts.Check(l.Close())
+			return addr
+		}
+	}
+	ts.Fatalf("no port is free")
+	return ""
 }
 
 func exits(ts *testscript.TestScript, _ bool, args []string) {
@@ -151,13 +162,13 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 
 func until(ts *testscript.TestScript, _ bool, args []string) {
 	want := regexp.MustCompile(args[0])
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		err := ts.Exec(args[1], args[2:]...)
 		if want.MatchString(ts.ReadFile("stdout")) {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("after 20 s no match of %q (%v)", args[0], err)
+			ts.Fatalf("after %v no match of %q (%v)", patience, args[0], err)
 		}
 	}
 }
@@ -179,13 +190,13 @@ func status(ts *testscript.TestScript) (app.Status, error) {
 }
 
 func ready(ts *testscript.TestScript, _ bool, _ []string) {
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		s, err := status(ts)
 		if err == nil && s.Ready {
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("after 20 s nothing is ready: %+v, %v", s, err)
+			ts.Fatalf("after %v nothing is ready: %+v, %v", patience, s, err)
 		}
 	}
 }
@@ -210,7 +221,7 @@ func slash(ts *testscript.TestScript, _ bool, args []string) {
 
 func click(ts *testscript.TestScript, _ bool, args []string) {
 	s := worldOf(ts).rig.Slack
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		for _, m := range s.Messages(rig.Channel) {
 			if !strings.Contains(slackfake.Text(m), "#"+args[1]+" ") && !strings.Contains(slackfake.Text(m), "#"+args[1]+"*") {
 				continue
@@ -254,14 +265,14 @@ func says(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func probe(ts *testscript.TestScript, _ bool, args []string) {
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		code, text, err := ask("http://" + worldOf(ts).ops + args[0])
 		if fmt.Sprint(code) == args[1] {
 			fmt.Fprint(ts.Stdout(), text)
 			return
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("after 20 s %s answers %d %s (%v)", args[0], code, text, err)
+			ts.Fatalf("after %v %s answers %d %s (%v)", patience, args[0], code, text, err)
 		}
 	}
 }
@@ -305,7 +316,7 @@ func impostor(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	l, err := (&net.ListenConfig{}).Listen(w.ctx, "unix", ts.MkAbs("countersign.sock"))
 	ts.Check(err)
-	srv := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	srv := &http.Server{ReadHeaderTimeout: patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		switch args[0] {
 		case "nonsense":
 			_, _ = io.WriteString(w, "what?")
