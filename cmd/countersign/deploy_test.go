@@ -113,6 +113,40 @@ func TestReadme_Examples(t *testing.T) {
 	}
 }
 
+// TestReadme_KnowsEveryKeyAndFlag: its reference has each key that a configuration may have, and each flag of a subcommand.
+func TestReadme_KnowsEveryKeyAndFlag(t *testing.T) {
+	const odd = "{odd: 1}"
+	_, err := app.ParseConfig("f", []byte("odd: 1\nslack: "+odd+"\nstore: {odd: 1, postgres: "+odd+"}\nops: "+odd+"\naudit: "+odd+
+		"\nsystems: ["+odd+"]\npeople: ["+odd+"]\npolicy: [{odd: 1, approvers: ["+odd+"]}]"))
+	known := regexp.MustCompile(`odd: there is no such key; known here: (.*)`).FindAllStringSubmatch(fmt.Sprint(err), -1)
+	if len(known) != 10 {
+		t.Fatalf("%d mappings are known: %v", len(known), err)
+	}
+	reference := examples(t, "../../README.md")[0]
+	for _, m := range known {
+		for key := range strings.SplitSeq(m[1], ", ") {
+			if !regexp.MustCompile(`\b` + key + `: `).MatchString(reference) && !regexp.MustCompile(`(?m)^ *` + key + `:$`).MatchString(reference) {
+				t.Errorf("the reference lacks the key %s of %s", key, m[1])
+			}
+		}
+	}
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range commands() {
+		line := regexp.MustCompile(`(?m)^countersign (?:\w+ \| )*` + c.name + `\b.*`).FindString(string(text))
+		if line == "" {
+			t.Errorf("no line on %s", c.name)
+		}
+		for _, f := range flagsOf(c) {
+			if f.Name != "config" && !strings.Contains(line, "--"+f.Name+" ") && !strings.Contains(line, "--"+f.Name+"]") {
+				t.Errorf("%q lacks --%s", line, f.Name)
+			}
+		}
+	}
+}
+
 // wants holds what a file says against what it must say.
 type wants []struct {
 	got  any
