@@ -128,6 +128,11 @@ func cards() map[string]workflow.Request {
 			standing(nil)(r)
 			r.Result, r.Attempt = &workflow.Result{RequestID: "req-1"}, &workflow.Attempt{Begun: moment, Before: r.Plan.Membership}
 		}),
+		"done-undo-lapsed": aRequest(workflow.Done, func(r *workflow.Request) {
+			standing(nil)(r)
+			r.Result, r.Attempt = &workflow.Result{RequestID: "req-1"}, &workflow.Attempt{Begun: moment, Before: r.Plan.Membership}
+			r.Child, r.Lapsed = 43, true
+		}),
 		"done-undone":   aRequest(workflow.Done, func(r *workflow.Request) { r.Result, r.Child = &workflow.Result{RequestID: "req-1"}, 43 }),
 		"pending":       aRequest(workflow.Pending, nil),
 		"pending-names": aRequest(workflow.Pending, planned),

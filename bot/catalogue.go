@@ -116,7 +116,7 @@ var phrases = map[string][languages]string{
 	"button.claim":        {"I'm looking", "我来处理"},
 	"button.undo":         {"Undo", "撤销变更"},
 	"card.claim":          {":eyes: %[1]s is looking at it, since %[2]s", ":eyes: %[1]s 正在处理，自 %[2]s"},
-	"card.undo":           {"undone by #%[1]s", "由 #%[1]s 撤销"},
+	"card.undo":           {"undo asked for as #%[1]s", "已申请撤销：#%[1]s"},
 	"card.extends":        {"extends #%[1]s", "延长 #%[1]s"},
 	"button.approve":      {"Approve", "批准"},
 	"button.approve_note": {"Approve with a note…", "批准并附言…"},

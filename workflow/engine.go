@@ -337,6 +337,13 @@ func (e *Engine) apply(ctx context.Context, r Request, rev Revision, c Command, 
 		e.leases.stamp(Request{}, t.Child, Command{}, now)
 		commit.Writes = append(commit.Writes, Write{Request: *t.Child, Entries: []Entry{*t.ChildEntry}})
 	}
+	undone, err := e.lapsed(ctx, r, t.Request, c.Via, now)
+	if err != nil {
+		return r, rev, err
+	}
+	if undone != nil {
+		commit.Writes = append(commit.Writes, *undone)
+	}
 	if t.Request.State == Done && r.State != Done {
 		ends, err := e.clocks(ctx, t.Request, now)
 		if err != nil {

@@ -86,6 +86,8 @@ type Request struct {
 	// Parent is the request whose time limit, undo or revert this one carries out; Child is the reverse.
 	Parent Number `json:"parent,omitempty"`
 	Child  Number `json:"child,omitempty"`
+	// Lapsed is that Child was to undo the request and came to nothing, so that it may be asked for again.
+	Lapsed bool `json:"lapsed,omitempty"`
 
 	Created time.Time `json:"created"`
 	Updated time.Time `json:"updated"`

@@ -30,6 +30,7 @@ const (
 	Planned  Verb = "plan"     // the present membership was read, or could not be
 	Drifted  Verb = "drift"    // the membership changed after the approvals: they are void
 	Postpone Verb = "postpone" // a timed membership was extended
+	Lapse    Verb = "lapse"    // the undo that was asked for came to nothing, or is tried once more
 	Fade     Verb = "fade"     // a claim has run out
 	Again    Verb = "again"    // the vendor was busy or broken: another call is owed
 	Expire   Verb = "expire"
@@ -53,7 +54,7 @@ const (
 func Verbs() []Verb {
 	return []Verb{
 		Submit, Approve, Deny, Withdraw, Retry, LookAgain, MarkDone, MarkNot, Claim, Undo,
-		Planned, Drifted, Again, Postpone, Fade, Expire, Remind, Begin, Succeed, Fail, Lose, Ask, PutOff, Shown, Told, GiveUp, Reshow,
+		Planned, Drifted, Again, Postpone, Lapse, Fade, Expire, Remind, Begin, Succeed, Fail, Lose, Ask, PutOff, Shown, Told, GiveUp, Reshow,
 	}
 }
 
@@ -90,6 +91,7 @@ var transitions = []edge{
 	{Claim, []State{Pending}, []State{Pending}, approver, claim},
 	{Undo, []State{Done}, []State{Done}, party, undo},
 	{Postpone, []State{Approved}, []State{Approved}, bot, postpone},
+	{Lapse, []State{Done}, []State{Done}, bot, lapse},
 	{Fade, stored, stored, bot, fade},
 	{Withdraw, []State{Pending}, []State{Withdrawn}, requester, withdraw},
 	{Planned, []State{Pending}, []State{Pending, Denied}, bot, planned},
@@ -145,6 +147,7 @@ type Command struct {
 	Until  time.Time // PutOff, Again: until when
 	Card   Card      // Shown
 	Note   string    // GiveUp: why
+	Lapsed bool      // Lapse: whether it came to nothing
 
 	Hold *Hold // of the runner, where several replicas share the store: what it relies on
 }

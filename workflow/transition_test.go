@@ -66,6 +66,10 @@ func situations(t rapid.TB, p workflow.Policy) []situation {
 	}
 	ending := *ended.Child
 
+	undone := do(called, workflow.Command{Verb: workflow.Succeed})
+	undone.Change.Limit = 0
+	undone = do(undone, workflow.Command{Verb: workflow.Undo, Actor: asker, Via: "test", Spare: 8})
+
 	settled := map[workflow.Verb]workflow.State{
 		workflow.Begin: workflow.Executing, workflow.Succeed: workflow.Done, workflow.Fail: workflow.Failed,
 		workflow.Ask: workflow.Unknown,
@@ -101,6 +105,7 @@ func situations(t rapid.TB, p workflow.Policy) []situation {
 		{"done, to be undone", do(called, workflow.Command{Verb: workflow.Succeed}), map[workflow.Verb]workflow.State{
 			workflow.Undo: workflow.Done,
 		}},
+		{"done, its undo under way", undone, map[workflow.Verb]workflow.State{workflow.Lapse: workflow.Done}},
 		{"to be ended", ending, map[workflow.Verb]workflow.State{
 			workflow.Begin: workflow.Executing, workflow.Succeed: workflow.Done, workflow.Fail: workflow.Failed,
 			workflow.Drifted: workflow.Pending, workflow.Postpone: workflow.Approved,
@@ -124,6 +129,8 @@ func command(r workflow.Request, v workflow.Verb) workflow.Command {
 		c.Outcome = refusedBy("X2")
 	case workflow.Lose:
 		c.Outcome = unclear()
+	case workflow.Lapse:
+		c.Lapsed = true
 	case workflow.Shown:
 		c.Card = workflow.Card{Channel: r.Rule.Channel, TS: "1.0", Seq: r.Seq}
 	default:

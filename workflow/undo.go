@@ -1,9 +1,16 @@
 package workflow
 
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
 // MayUndo reports whether the request has done something that a request of its own could take back.
 func (r Request) MayUndo() bool {
 	_, ok := inverse(r)
-	return ok && r.State == Done && r.Child == 0
+	return ok && r.State == Done && (r.Child == 0 || r.Lapsed)
 }
 
 // inverse is the change that restores what was before a request's call.
@@ -57,7 +64,7 @@ func refs(m Membership) []RoleRef {
 // decided like any other.
 func undo(s *step) *Refusal {
 	change, ok := inverse(s.r)
-	if !ok || s.r.Child != 0 || s.c.Spare == 0 {
+	if !ok || !s.r.MayUndo() || s.c.Spare == 0 {
 		return Refuse(WrongState, string(s.r.State))
 	}
 	rule, ref := ruleFor(s.p, change, s.c.Actor)
@@ -73,9 +80,41 @@ func undo(s *step) *Refusal {
 		return ref
 	}
 	cs.r.Updated = s.now
-	s.r.Child = cs.r.Number
+	s.r.Child, s.r.Lapsed = cs.r.Number, false
 	s.turn(Done, "undo asked for as #"+cs.r.Number.String())
 	s.owe(CardEffect, s.now)
 	s.child, s.childEntry = &cs.r, cs.entry
+	return nil
+}
+
+// nothing reports whether a request in state s has come to nothing. A failed one may be retried yet.
+func (s State) nothing() bool { return s == Denied || s == Withdrawn || s == Expired || s == Failed }
+
+// lapsed is the write that has a request offer its undo anew where the one that was asked for comes to nothing, or no
+// longer where that one is tried once more. There is none for any other change from was to r.
+func (e *Engine) lapsed(ctx context.Context, was, r Request, via string, now time.Time) (*Write, error) {
+	if r.Parent == 0 || was.State.nothing() == r.State.nothing() {
+		return nil, nil //nolint:nilnil // there is nothing to write
+	}
+	parent, rev, err := e.o.Store.Load(ctx, r.Parent)
+	if errors.Is(err, ErrNotFound) || err == nil && parent.Child != r.Number {
+		return nil, nil //nolint:nilnil // it is gone, or was asked to be undone anew meanwhile
+	}
+	if err != nil {
+		return nil, fmt.Errorf("load request %v: %w", r.Parent, err)
+	}
+	return e.along(parent, rev, Command{
+		Verb: Lapse, Via: via, Lapsed: r.State.nothing(), Note: "#" + r.Number.String() + " " + string(r.State),
+	}, now)
+}
+
+// lapse notes whether the undo that was asked for came to nothing. The end of a time limit is no undo.
+func lapse(s *step) *Refusal {
+	if s.r.Child == 0 || s.r.Change.Limit > 0 || s.r.Lapsed == s.c.Lapsed {
+		return Refuse(WrongState, string(s.r.State))
+	}
+	s.r.Lapsed = s.c.Lapsed
+	s.turn(Done, s.c.Note)
+	s.owe(CardEffect, s.now)
 	return nil
 }

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -104,5 +105,62 @@ func TestWording_OnlyTheEndMoves(t *testing.T) {
 		w.directly("U0BOB", "期限已取消")
 		clock.push(60 * day)
 		w.keeps(alice, "r00004")
+	})
+}
+
+// An undo that came to nothing can be asked for again; while one is under way, or has been carried out, it cannot.
+func TestUndo_AgainWhereItCameToNothing(t *testing.T) {
+	t.Parallel()
+	inBothModesAt(t, rig.Options{Policy: timePolicy}, func(t *testing.T, w *world, clock *pushed) {
+		w.roles(alice, "r00003")
+		r := w.granted("role @alice on warehouse/" + space + " as viewer")
+		offered := func(want bool) {
+			t.Helper()
+			w.eventually(fmt.Sprintf("undo is offered: %v", want), func() bool {
+				m, _ := w.card(r.Number)
+				return slices.Contains(actionIDs(m), "undo") == want
+			})
+		}
+		again := func() (workflow.Request, slackfake.Message) {
+			t.Helper()
+			offered(true)
+			card, _ := w.card(r.Number)
+			last := w.request(r.Number).Child
+			w.clicks("U0REQ", card, "undo")
+			w.eventually("the undoing is asked for", func() bool { return w.request(r.Number).Child != last })
+			undo, undoCard := w.carded(w.request(r.Number).Child)
+			w.shows(r.Number, "undo asked for as #"+undo.Number.String())
+			offered(false)
+			w.refused(slackfake.ClickInput{User: "U0REQ", Channel: card.Channel, TS: card.TS, ActionID: "undo", Stale: true}, r.Number, "can no longer be done")
+			return undo, undoCard
+		}
+		denied, card := again()
+		w.clicks("U0BOB", card, "deny")
+		v, _ := w.Slack.View("U0BOB")
+		if _, err := w.Slack.Submit(t.Context(), slackfake.SubmitInput{User: "U0BOB", ViewID: v.ID, Values: fill("reason", "not yet")}); err != nil {
+			t.Fatal(err)
+		}
+		w.becomes(denied.Number, workflow.Denied)
+		w.shows(r.Number, "undo asked for as #"+denied.Number.String())
+
+		withdrawn, _ := again()
+		w.types("U0REQ", "withdraw "+withdrawn.Number.String())
+
+		expired, _ := again()
+		clock.push(25 * hour)
+		w.becomes(expired.Number, workflow.Expired)
+
+		w.DataArts.AddFault(dataartsfake.Fault{Route: dataartsfake.UpdateWorkSpaceUserOrGroup, Kind: dataartsfake.Status, Status: 400, Code: "DAYU.4402"})
+		failed, card := again()
+		w.clicks("U0BOB", card, "approve")
+		w.becomes(failed.Number, workflow.Failed)
+		offered(true)
+		w.clicks("U0LEAD", card, "retry")
+		w.becomes(failed.Number, workflow.Done)
+		w.awaits(alice, "r00003")
+		offered(false)
+		if got := w.request(r.Number); got.State != workflow.Done || got.MayUndo() {
+			t.Errorf("what was undone is %s and can be undone again", got.State)
+		}
 	})
 }
