@@ -150,7 +150,9 @@ func (b *Bot) extend(ctx context.Context, lang Lang, rest string, p slashPayload
 
 // submission is what a slash command submits.
 func (b *Bot) submission(ctx context.Context, p slashPayload, drafts []workflow.Draft, reason string) workflow.Submission {
-	s := workflow.Submission{Actor: b.actor(ctx, p.person(), false), Drafts: drafts, Reason: reason, Via: "slack " + p.ChannelID}
+	s := workflow.Submission{
+		Actor: b.actor(ctx, p.person(), false), Drafts: drafts, Reason: reason, Via: "slack " + p.ChannelID, Known: b.owner,
+	}
 	if p.TriggerID != "" {
 		s.Delivery = "slash " + p.TriggerID
 	}

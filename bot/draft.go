@@ -83,6 +83,21 @@ func (b *Bot) subject(who, system string) (workflow.Subject, *workflow.Refusal) 
 	return workflow.Subject{Kind: workflow.Member, ID: text}, nil
 }
 
+// owner is the one person whose ID on a kind of system an ID is; empty where it is nobody's, or several people's.
+func (b *Bot) owner(kind, id string) string {
+	found := ""
+	for _, p := range b.people() {
+		switch {
+		case p.IDs[kind] != id:
+		case found != "":
+			return ""
+		default:
+			found = p.Slack
+		}
+	}
+	return found
+}
+
 func (b *Bot) mentioned(user, system string) (workflow.Subject, *workflow.Refusal) {
 	sys, ok := b.o.Engine.System(system)
 	if !ok {

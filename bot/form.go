@@ -300,6 +300,7 @@ func (b *Bot) submitForm(ctx context.Context, i interaction, f filled) ([]workfl
 	}
 	return b.o.Engine.Submit(ctx, workflow.Submission{
 		Delivery: i.View.delivery(), Actor: b.actor(ctx, i.person(), false), Drafts: drafts, Reason: a.reason, Via: "slack form",
+		Known: b.owner,
 	})
 }
 

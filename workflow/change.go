@@ -37,7 +37,7 @@ const (
 type Subject struct {
 	Kind SubjectKind `json:"kind,omitempty"`
 	ID   string      `json:"id,omitempty"`
-	// Slack is the Slack user ID that was mentioned instead of the cloud ID; empty if the ID was typed.
+	// Slack is whose ID it is, as a Slack user ID: who was mentioned, or whom people know by the ID; empty if nobody.
 	Slack string `json:"slack,omitempty"`
 	// From is what said that the ID is theirs, where it was not typed: FromPeople, FromCSV, or FromIAM with the name that
 	// was looked up, as in "iam:alice".

@@ -100,6 +100,8 @@ type Submission struct {
 	Drafts   []Draft
 	Reason   string
 	Via      string
+	// Known, if set, is whose ID on a kind of system an ID is, as a Slack user ID; empty where that is not known.
+	Known func(kind, id string) string
 }
 
 // Submit makes and stores requests. Its errors are a *Refusal, after which nothing is stored, or the store's. The same
@@ -158,7 +160,7 @@ func (e *Engine) store(ctx context.Context, sub Submission, changes []Change, ex
 			return nil, ref
 		}
 		blanks[i] = Request{
-			Change: c, Rule: rule, Requester: sub.Actor.Person, RequesterGroups: sub.Actor.Groups, Extends: extends,
+			Change: e.recognized(c, sub.Known), Rule: rule, Requester: sub.Actor.Person, RequesterGroups: sub.Actor.Groups, Extends: extends,
 		}
 	}
 	for range maxConflicts {
@@ -171,6 +173,14 @@ func (e *Engine) store(ctx context.Context, sub Submission, changes []Change, ex
 		}
 	}
 	return nil, fmt.Errorf("store requests: %w", ErrBusy)
+}
+
+// recognized is a change with the Slack account of its subject, where only the ID was given.
+func (e *Engine) recognized(c Change, known func(kind, id string) string) Change {
+	if sys, ok := e.System(c.System); ok && known != nil && c.Subject.Kind == Member && c.Subject.Slack == "" {
+		c.Subject.Slack = known(sys.Kind, c.Subject.ID)
+	}
+	return c
 }
 
 // number gives new requests their numbers and stores them in one commit.

@@ -37,7 +37,7 @@ var compshareCases = []actionCase{
 	{
 		"invite with a remark", "invite 50002 to gpu-lab/1001 as 张三 because training run",
 		"CreateCompShareTeamRelation TeamId=1001 UserInfo.0.RemarkName=张三 UserInfo.0.UserCompanyId=50002", "Pending 张三",
-		"Invite *50002* to team *gpu-research* on *gpu-lab* as 张三",
+		"Invite <@U0ALICE> to team *gpu-research* on *gpu-lab* as 张三",
 	},
 	{
 		"invite without one", "invite 50006 gpu-lab/1001",
@@ -52,12 +52,12 @@ var compshareCases = []actionCase{
 	{
 		"cancel", "cancel 50002 on gpu-lab/1001",
 		"SetCompShareTeamRelation Status=Cancel TeamId=1001 UserCompanyId=50002", "Canceled 张三",
-		"Cancel the invitation of *50002* to team *gpu-research* on *gpu-lab*",
+		"Cancel the invitation of <@U0ALICE> to team *gpu-research* on *gpu-lab*",
 	},
 	{
 		"rename", `rename 50003 on gpu-lab/1001 as "李 四"`,
 		"SetCompShareTeamRelation RemarkName=李 四 Status=UpdateRemarkName TeamId=1001 UserCompanyId=50003", "Joined 李 四",
-		"Rename *50003* in team *gpu-research* on *gpu-lab* to 李 四",
+		"Rename <@U0BOB> in team *gpu-research* on *gpu-lab* to 李 四",
 	},
 	{
 		"accept", "accept gpu-lab/2001", "SetCompShareTeamRelation Status=Agree TeamId=2001", "Joined gpu-research",
@@ -88,7 +88,7 @@ var dataartsCases = []actionCase{
 	{
 		"remove", "remove " + alice + " from warehouse/" + space,
 		"POST /" + space + `/delete-users {"user_ids":["` + alice + `"]}`, "absent",
-		"Remove *alice* from workspace *analytics* on *warehouse*",
+		"Remove <@U0ALICE> from workspace *analytics* on *warehouse*",
 	},
 	{
 		"add a user group", "add group:" + group + " in warehouse/" + space + " as viewer",

@@ -11,6 +11,7 @@ import (
 
 	"countersign/bot/slackfake"
 	"countersign/cmd/internal/rig"
+	"countersign/providers/dataarts/dataartsfake"
 	"countersign/workflow"
 )
 
@@ -77,7 +78,7 @@ func TestBadInput_AnythingInAnyFieldOfTheForm(t *testing.T) {
 	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
 		w.crowds()
 		good := map[string]string{
-			"system": "warehouse", "group": space, "action": "add", "who": alice, "role": "viewer", "for": "7d", "because": "on call",
+			"system": "warehouse", "group": space, "action": "add", "who": dataartsfake.UserCarol, "role": "viewer", "for": "7d", "because": "on call",
 		}
 		for _, field := range slices.Sorted(maps.Keys(good)) {
 			for name, text := range anything {
@@ -112,7 +113,7 @@ func TestBadInput_AnythingAsTheReasonOfADenial(t *testing.T) {
 	t.Parallel()
 	inBothModes(t, rig.Options{}, func(t *testing.T, w *world) {
 		for name, text := range anything {
-			r, card := w.asks("U0REQ", "invite 50002 to gpu-lab/1001")
+			r, card := w.asks("U0REQ", "invite 50006 to gpu-lab/1001")
 			w.clicks("U0LEAD", card, "deny")
 			v, _ := w.Slack.View("U0LEAD")
 			errs, _ := w.sent(slackfake.SubmitInput{User: "U0LEAD", ViewID: v.ID, Patch: forged(map[string]string{"reason": text})})

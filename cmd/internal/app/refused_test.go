@@ -157,7 +157,7 @@ func TestInjection_NothingTypedPings(t *testing.T) {
 		ours := []string{"<@U0REQ>", "<@U0LEAD>", "<@U0BOB>", "<#C0APPROVALS>"}
 		vendor := nasty + "\n*Request #7* · *done*\n\u202eevil"
 		w.CompShare.Fault(compsharefake.Fault{Action: "CreateCompShareTeamRelation", Kind: compsharefake.RetCode, RetCode: 299, Message: vendor})
-		ack := w.slash(slackfake.SlashInput{User: "U0REQ", Text: `invite 50002 to gpu-lab/1001 as "` + nasty[:50] + `" because ` + nasty})
+		ack := w.slash(slackfake.SlashInput{User: "U0REQ", Text: `invite 50006 to gpu-lab/1001 as "` + nasty[:50] + `" because ` + nasty})
 		r, card := w.carded(numberIn(ack.Text))
 		w.clicks("U0LEAD", card, "approve")
 		w.becomes(r.Number, workflow.Failed)

@@ -157,7 +157,7 @@ func TestWithdraw_FromADirectMessage(t *testing.T) {
 			now := w.again(m)
 			return len(withdrawals(now)) == 0 && strings.Contains(slackfake.Text(now), "is *withdrawn*")
 		})
-		if got := slackfake.Text(w.again(m)); !strings.Contains(got, "<@U0LEAD> approved your request #"+r.Number.String()+": Invite *50002*") ||
+		if got := slackfake.Text(w.again(m)); !strings.Contains(got, "<@U0LEAD> approved your request #"+r.Number.String()+": Invite <@U0ALICE> (50002)") ||
 			!strings.Contains(got, "1 of 2 approvals are in") {
 			t.Errorf("the message now reads %q, want what it said before kept", got)
 		}
