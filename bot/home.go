@@ -38,6 +38,7 @@ type homeOf struct {
 	publishing sync.Mutex
 	pages      pages
 	shown      string // what Slack took last; empty where that is not known
+	hash       string // what Slack calls it; empty where it is to be shown whatever is there
 	failed     int
 }
 
@@ -54,24 +55,31 @@ func (h *homes) opened(p workflow.Person, at pages) *homeOf {
 	if len(h.people) > homeKnown {
 		h.people = h.people[1:]
 	}
-	home.pages, home.shown, home.failed = at, "", 0
+	home.pages, home.shown, home.hash, home.failed = at, "", "", 0
 	return home
 }
 
-// look returns on which pages a Home is, and what it shows.
-func (h *homes) look(home *homeOf) (pages, string) {
+// look returns on which pages a Home is, what it shows, and its hash.
+func (h *homes) look(home *homeOf) (at pages, shown, hash string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return maps.Clone(home.pages), home.shown
+	return maps.Clone(home.pages), home.shown, home.hash
 }
 
 // took notes what Slack has taken; where it failed, what is shown is not known.
-func (h *homes) took(home *homeOf, shown string, err error) {
+func (h *homes) took(home *homeOf, shown, hash string, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if home.shown = ""; err == nil {
-		home.shown, home.failed = shown, 0
+	if home.shown, home.hash = "", ""; err == nil {
+		home.shown, home.hash, home.failed = shown, hash, 0
 	}
+}
+
+// leave forgets a Home until it is opened again.
+func (h *homes) leave(home *homeOf) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.people = slices.DeleteFunc(h.people, func(o *homeOf) bool { return o == home })
 }
 
 // happened takes an event: somebody opens their Home
@@ -93,8 +101,9 @@ func (b *Bot) happened(ctx context.Context, payload []byte) {
 	b.aside("home", func() { b.showHome(context.WithoutCancel(ctx), home) })
 }
 
-// Changed brings the Homes that people have opened up to date, a moment later, so that several changes make one update.
-func (b *Bot) Changed(workflow.Entry) { b.refreshHomes(homeDelay) }
+// Changed says that something was committed, here or by another replica. It brings the Homes that people have opened here
+// up to date, a moment later, so that several changes make one update.
+func (b *Bot) Changed() { b.refreshHomes(homeDelay) }
 
 func (b *Bot) refreshHomes(after time.Duration) {
 	h := &b.homes
@@ -156,7 +165,7 @@ func (b *Bot) publishHome(ctx context.Context, home *homeOf) error {
 	defer cancel()
 	home.publishing.Lock()
 	defer home.publishing.Unlock()
-	at, shown := b.homes.look(home)
+	at, shown, hash := b.homes.look(home)
 	p := home.person
 	view, err := b.home(ctx, b.langOf(ctx, p.User), b.actor(ctx, p, false), at)
 	if err != nil {
@@ -166,11 +175,27 @@ func (b *Bot) publishHome(ctx context.Context, home *homeOf) error {
 	if err != nil || string(text) == shown {
 		return err
 	}
+	ask := slack.PublishViewContextRequest{UserID: p.User, View: view}
+	if hash != "" {
+		ask.Hash = &hash
+	}
+	taken, elsewhere := "", false
 	err = b.gates.pass("views.publish", func() error {
-		_, err := b.client.PublishViewContext(ctx, slack.PublishViewContextRequest{UserID: p.User, View: view})
+		resp, err := b.client.PublishViewContext(ctx, ask)
+		if e, ok := errors.AsType[slack.SlackErrorResponse](err); ok && e.Err == "hash_conflict" {
+			elsewhere = true
+			return nil
+		}
+		if err == nil {
+			taken = resp.Hash
+		}
 		return err
 	})
-	b.homes.took(home, string(text), err)
+	if elsewhere { // another replica has shown them a Home since, and keeps it right
+		b.homes.leave(home)
+		return nil
+	}
+	b.homes.took(home, string(text), taken, err)
 	return err
 }
 

@@ -157,7 +157,7 @@ func (a *App) build(systems []workflow.System, secrets *secrets) (err error) {
 		Owed:   func(r workflow.Request) { a.runner.Owed(r) },
 		Seen: func(e workflow.Entry) {
 			a.metrics.seen(e, func(n workflow.Number) (workflow.Request, error) { return a.engine.Load(context.Background(), n) })
-			a.bot.Changed(e)
+			a.bot.Changed()
 		},
 	})
 	if err != nil {

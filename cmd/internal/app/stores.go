@@ -51,6 +51,7 @@ func (c StoreConfig) replica() string {
 func (a *App) elsewhere() {
 	if r := a.wake.Load(); r != nil {
 		r.Wake()
+		a.bot.Changed()
 	}
 }
 
