@@ -2,8 +2,6 @@ package workflow
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 )
 
@@ -97,11 +95,8 @@ func (e *Engine) lapsed(ctx context.Context, was, r Request, via string, now tim
 		return nil, nil //nolint:nilnil // there is nothing to write
 	}
 	parent, rev, err := e.o.Store.Load(ctx, r.Parent)
-	if errors.Is(err, ErrNotFound) || err == nil && parent.Child != r.Number {
-		return nil, nil //nolint:nilnil // it is gone, or was asked to be undone anew meanwhile
-	}
-	if err != nil {
-		return nil, fmt.Errorf("load request %v: %w", r.Parent, err)
+	if err != nil || parent.Child != r.Number {
+		return nil, nil //nolint:nilnil,nilerr // gone, damaged or undone anew meanwhile: what became of r counts more
 	}
 	return e.along(parent, rev, Command{
 		Verb: Lapse, Via: via, Lapsed: r.State.nothing(), Note: "#" + r.Number.String() + " " + string(r.State),
