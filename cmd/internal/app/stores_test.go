@@ -19,7 +19,7 @@ import (
 // TestMain runs many worlds side by side, whatever the number of processors: most of a test here is waiting.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "10"); err != nil {
+	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic(err)
 	}
 	os.Exit(pgtest.Main(m))
