@@ -76,23 +76,23 @@ func (d *Doctor) UserGroup(ctx context.Context, id string) ([]string, error) {
 }
 
 // Socket asks for a place to connect to and, if dial is set, connects there and leaves again after Slack's hello. It
-// returns how many connections the app then has. A connection takes part of what Slack delivers for as long as it
+// returns whether Slack accepted the app token, and how many connections the app then has. A connection takes part of what Slack delivers for as long as it
 // lasts, so dial only where no bot runs.
-func (d *Doctor) Socket(ctx context.Context, dial bool) (connections int, err error) {
+func (d *Doctor) Socket(ctx context.Context, dial bool) (accepted bool, connections int, err error) {
 	_, url, err := d.client.StartSocketModeContext(ctx)
 	if err != nil || !dial {
-		return 0, err
+		return err == nil, 0, err
 	}
 	conn, resp, err := websocket.DefaultDialer.DialContext(ctx, url, nil)
 	if err != nil {
-		return 0, errors.New("the connection that Slack offers cannot be opened") // the URL holds a ticket
+		return true, 0, errors.New("the connection that Slack offers cannot be opened") // the URL holds a ticket
 	}
 	defer func() { _ = conn.Close() }()
 	_ = resp.Body.Close()
 	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 	_, raw, err := conn.ReadMessage()
 	if err != nil {
-		return 0, fmt.Errorf("no hello: %w", err)
+		return true, 0, fmt.Errorf("no hello: %w", err)
 	}
 	var hello struct {
 		Type        string `json:"type"`
@@ -100,9 +100,9 @@ func (d *Doctor) Socket(ctx context.Context, dial bool) (connections int, err er
 		Connections int    `json:"num_connections"`
 	}
 	if err := json.Unmarshal(raw, &hello); err != nil || hello.Type != "hello" {
-		return 0, fmt.Errorf("slack answers %s %s instead of hello", hello.Type, hello.Reason)
+		return true, 0, fmt.Errorf("slack answers %s %s instead of hello", hello.Type, hello.Reason)
 	}
-	return hello.Connections, nil
+	return true, hello.Connections, nil
 }
 
 // Code is Slack's own word for an error, or empty.

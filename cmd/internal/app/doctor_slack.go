@@ -142,10 +142,13 @@ func (d *doctor) rights(have []string) {
 func (d *doctor) socket(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	n, err := d.slack.Socket(ctx, d.running == nil)
+	accepted, n, err := d.slack.Socket(ctx, d.running == nil)
 	switch {
 	case err != nil && bot.Code(err) != "":
 		d.fail("app-token", "Slack does not accept it: "+err.Error(), mendOf(err))
+		return
+	case !accepted:
+		d.fail("app-token", "Slack cannot be asked about it: "+err.Error(), mendOf(err))
 		return
 	case err != nil:
 		d.ok("app-token", "is accepted")

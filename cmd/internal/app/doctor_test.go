@@ -170,6 +170,7 @@ func TestDoctor_BreaksEachLine(t *testing.T) {
 		{"bot token revoked", "", func(p *patient) { p.Slack.RevokeToken("bot", "token_revoked") }, app.Fail, "bot-token", "token_revoked"},
 		{"app deactivated", "", func(p *patient) { p.Slack.RevokeToken("bot", "account_inactive") }, app.Fail, "bot-token", "account_inactive"},
 		{"slack out of reach", "", func(p *patient) { _ = p.Slack.Close() }, app.Fail, "bot-token", "refused"},
+		{"slack out of reach of the app token", "", func(p *patient) { _ = p.Slack.Close() }, app.Fail, "app-token", "cannot be asked"},
 		{"slack answers rubbish", "", func(p *patient) {
 			p.Slack.Fault(slackfake.Fault{Method: "auth.test", Kind: slackfake.Status500HTML, Count: -1})
 		}, app.Fail, "bot-token", "500"},
