@@ -274,7 +274,10 @@ func (b *Bot) withdraw(ctx context.Context, lang Lang, a workflow.Actor, arg str
 	if ref != nil {
 		return "", ref
 	}
-	r, err := b.o.Engine.Do(ctx, n, workflow.Command{Verb: workflow.Withdraw, Actor: a, Via: "slack " + p.ChannelID})
+	r, err := b.visible(ctx, a, n)
+	if err == nil {
+		r, err = b.o.Engine.Do(ctx, n, workflow.Command{Verb: workflow.Withdraw, Actor: a, Via: "slack " + p.ChannelID})
+	}
 	if err != nil {
 		return "", err
 	}

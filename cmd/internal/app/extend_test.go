@@ -25,7 +25,7 @@ func TestExtend_HidesWhatShowHides(t *testing.T) {
 			if !strings.Contains(absent, "没有编号为 *"+n+"* 的申请") {
 				t.Fatalf("show is answered %q", absent)
 			}
-			for _, typed := range []string{"extend " + n + " for 1d", "extend " + n + " for 90d"} {
+			for _, typed := range []string{"extend " + n + " for 1d", "extend " + n + " for 90d", "withdraw " + n} {
 				if got := w.types("U0BOB", typed); got != absent {
 					t.Errorf("%q is answered %q, want %q", typed, got, absent)
 				}
