@@ -286,7 +286,7 @@ func (l Lang) progress(r workflow.Request) string {
 			lines = append(lines, l.lacking(r, rule, lack, others))
 		}
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(slices.Compact(lines), "\n")
 }
 
 // lacking is the progress under one rule; whoever approves must be an approver under the others too.

@@ -150,6 +150,16 @@ func cards() map[string]workflow.Request {
 			r.Rule.Approvers = []workflow.Approvers{{AnyOf: []string{"U0LEAD", "U0BOB"}, Count: 2}, {AnyOf: []string{"S0GPU"}, Count: 1}}
 			r.Decisions = []workflow.Decision{{By: lead, Approve: true, At: moment}}
 		}),
+		"pending-stricter": aRequest(workflow.Pending, func(r *workflow.Request) {
+			r.Rule.Approvers = []workflow.Approvers{{AnyOf: []string{"U0LEAD", "U0BOB", "U0ALICE"}, Count: 2}}
+			r.RuleNow = &workflow.Rule{Name: "stricter", Approvers: []workflow.Approvers{{AnyOf: []string{"U0LEAD", "U0BOB", "U0NEW"}, Count: 2}}}
+			r.Decisions = []workflow.Decision{{By: lead, Approve: true, At: moment}}
+		}),
+		"pending-stuck": aRequest(workflow.Pending, func(r *workflow.Request) {
+			r.Rule.Approvers = []workflow.Approvers{{AnyOf: []string{"U0LEAD"}, Count: 1}}
+			r.RuleNow = &workflow.Rule{Name: "stricter", Approvers: []workflow.Approvers{{AnyOf: []string{"U0LEAD", "U0NEW"}, Count: 2}}}
+			r.Decisions = []workflow.Decision{{By: lead, Approve: true, At: moment}}
+		}),
 		"pending-timed":  aRequest(workflow.Pending, timed),
 		"approved":       aRequest(workflow.Approved, nil),
 		"executing":      aRequest(workflow.Executing, nil),

@@ -142,7 +142,8 @@ func views(b *Bot, l Lang) map[string]any {
 	middle.turn(partMine, 60)
 	named := page{requests: []workflow.Request{cards()["pending-names"], cards()["pending-names-group"]}}
 	named.requests[1].Number = 41
-	return map[string]any{
+	all := map[string]any{
+		"home/refused":   l.closedHome(workflow.Refuse(workflow.Guest)),
 		"home/names":     b.homeOf(l, decider, pages{}, map[string]page{partWaiting: named}),
 		"form/empty":     b.form(l, asker, filled{}),
 		"form/system":    b.form(l, asker, filled{system: "gpu-lab", group: "1001"}),
@@ -159,6 +160,17 @@ func views(b *Bot, l Lang) map[string]any {
 		"home/requester": b.homeOf(l, asker, middle, map[string]page{partMine: {requests: two.requests, next: 40}}),
 		"home/approver":  b.homeOf(l, decider, pages{}, map[string]page{partWaiting: two, partDecided: ended}),
 	}
+	for action, f := range map[string]filled{
+		"resend": {who: "50004"}, "cancel": {who: "50004", because: "left"}, "rename": {who: "50003", role: "张三"}, "reject": {},
+		"role": {who: "<@U0ALICE>", role: "viewer", limit: "7d"}, "add-role": {who: "<@U0ALICE>", role: "viewer"}, "drop-role": {who: "<@U0ALICE>", role: "viewer"},
+	} {
+		f.system, f.group, f.action = "gpu-lab", "1001", action
+		if strings.HasSuffix(action, "role") {
+			f.system, f.group = "warehouse", add.group
+		}
+		all["form/"+action] = b.form(l, asker, f)
+	}
+	return all
 }
 
 func TestViews_Golden(t *testing.T) {

@@ -214,9 +214,7 @@ var homeParts = []string{partWaiting, partMine, partDecided}
 // home is a person's Home: what waits for them, what they asked for, what was decided lately of what they may see.
 func (b *Bot) home(ctx context.Context, lang Lang, a workflow.Actor, at pages) (slack.HomeTabViewRequest, error) {
 	if ref := b.o.Engine.Policy().Vet(a); ref != nil {
-		return slack.HomeTabViewRequest{
-			Type: slack.VTHomeTab, CallbackID: homeView, Blocks: slack.Blocks{BlockSet: paragraphs(lang.sayRefusal(ref))},
-		}, nil
+		return lang.closedHome(ref), nil
 	}
 	parts := map[string]page{}
 	for _, part := range homeParts {
@@ -235,6 +233,11 @@ func (b *Bot) home(ctx context.Context, lang Lang, a workflow.Actor, at pages) (
 
 // homeView is the callback_id of a Home.
 const homeView = "home"
+
+// closedHome is the Home of whoever may neither ask nor decide.
+func (l Lang) closedHome(ref *workflow.Refusal) slack.HomeTabViewRequest {
+	return slack.HomeTabViewRequest{Type: slack.VTHomeTab, CallbackID: homeView, Blocks: slack.Blocks{BlockSet: paragraphs(l.sayRefusal(ref))}}
+}
 
 // homeOf words a Home.
 func (b *Bot) homeOf(lang Lang, a workflow.Actor, at pages, parts map[string]page) slack.HomeTabViewRequest {
