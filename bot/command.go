@@ -274,9 +274,11 @@ func (b *Bot) withdraw(ctx context.Context, lang Lang, a workflow.Actor, arg str
 	if ref != nil {
 		return "", ref
 	}
-	r, err := b.visible(ctx, a, n)
-	if err == nil {
-		r, err = b.o.Engine.Do(ctx, n, workflow.Command{Verb: workflow.Withdraw, Actor: a, Via: "slack " + p.ChannelID})
+	via := "slack " + p.ChannelID
+	r, err := b.o.Engine.Do(ctx, n, workflow.Command{Verb: workflow.Withdraw, Actor: a, Via: via})
+	if ref, ok := errors.AsType[*workflow.Refusal](err); ok && ref.Request != nil && !b.maySee(*ref.Request, a) {
+		b.refused(Attempt{By: a.Person, Verb: "command", Request: n, Via: via}, ref)
+		return "", workflow.Refuse(workflow.NotFound, n.String())
 	}
 	if err != nil {
 		return "", err

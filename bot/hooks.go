@@ -24,7 +24,8 @@ func (b *Bot) refused(a Attempt, ref *workflow.Refusal) {
 		return
 	}
 	switch ref.Kind {
-	case workflow.NoRule, workflow.NotApprover, workflow.NoLonger, workflow.Uncovered, workflow.OwnRequest, workflow.NotRequester, workflow.NotHere,
+	case workflow.NoRule, workflow.NoReadRule, workflow.SharedChannel, workflow.Uncovered,
+		workflow.NotApprover, workflow.NoLonger, workflow.OwnRequest, workflow.NotRequester, workflow.NotHere,
 		workflow.Deactivated, workflow.Bot, workflow.Guest, workflow.LoneGuest, workflow.Elsewhere, workflow.Stranger, workflow.Unverified:
 	default:
 		return

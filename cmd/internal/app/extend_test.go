@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,11 @@ func TestExtend_HidesWhatShowHides(t *testing.T) {
 			}
 		}
 		hidden()
+		w.eventually("the attempt to withdraw is in the trail", func() bool {
+			return slices.ContainsFunc(w.trail("refused"), func(e workflow.Entry) bool {
+				return e.By.User == "U0BOB" && strings.Contains(e.Detail, "request "+pending.Number.String()+", command: not_requester")
+			})
+		})
 		card, _ := w.card(pending.Number)
 		w.clicks("U0LEAD", card, "approve")
 		w.becomes(pending.Number, workflow.Done)
