@@ -42,8 +42,8 @@ func TestModel_RandomCourses(t *testing.T) {
 			panic(stopped)
 		}
 	})
-	if states[workflow.Done] == 0 {
-		t.Errorf("nothing was ever done: %v", states)
+	if courses >= 100 && states[workflow.Done] == 0 { // of few, none may get so far
+		t.Errorf("of %d courses nothing was ever done: %v", courses, states)
 	}
 }
 

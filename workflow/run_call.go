@@ -230,21 +230,16 @@ func (r *Runner) outdated(ctx context.Context, sys System, req Request, m Member
 func (r *Runner) sent(n Number, d time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.loud[n]++
-	time.AfterFunc(d, func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if r.loud[n]--; r.loud[n] == 0 {
-			delete(r.loud, n)
-		}
-	})
+	if until := time.Now().Add(d); until.After(r.loud[n]) {
+		r.loud[n] = until
+	}
 }
 
 // quiet reports whether no call of a request that this process made can still be under way.
 func (r *Runner) quiet(n Number) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.loud[n] == 0
+	return !time.Now().Before(r.loud[n])
 }
 
 // apply makes the call. A provider that panics leaves open what was sent.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 )
@@ -46,7 +47,7 @@ type Runner struct {
 	known  map[task]bool        // waiting or under way; true if a commit has named it since
 	tried  map[task]bool        // posted at least once by this process, with no recorded end
 	paces  map[string]pace      // of lanes that Slack has asked to wait
-	loud   map[Number]int       // calls made by this process that the vendor may still be applying
+	loud   map[Number]time.Time // until when the vendor may still be applying a call that this process made
 	seen   map[Number]time.Time // requests all of whose due effects are known, with the due time that the store's index had
 	alarms alarms               // when effects fall due that are not, within scanEvery
 	look   time.Time            // when the store is to be looked through for what was left undone; zero: at the next full scan
@@ -81,7 +82,7 @@ func NewRunner(o RunnerOptions) *Runner {
 	}
 	r := &Runner{
 		o: o, began: o.Engine.Now(),
-		lanes: map[string]*lane{}, known: map[task]bool{}, tried: map[task]bool{}, loud: map[Number]int{},
+		lanes: map[string]*lane{}, known: map[task]bool{}, tried: map[task]bool{}, loud: map[Number]time.Time{},
 		seen: map[Number]time.Time{}, alarms: newAlarms(), paces: map[string]pace{},
 		holds: map[task]Lease{}, sightings: map[task]sighting{},
 		wake:  make(chan struct{}, 1),
@@ -188,6 +189,7 @@ func (r *Runner) Owed(req Request) {
 func (r *Runner) scan(ctx context.Context, now time.Time, full bool) error {
 	r.mu.Lock()
 	r.look = time.Time{}
+	maps.DeleteFunc(r.loud, func(_ Number, until time.Time) bool { return !time.Now().Before(until) })
 	r.mu.Unlock()
 	var after DueItem
 	for ctx.Err() == nil {
