@@ -33,7 +33,7 @@ type EngineOptions struct {
 	// Replica names this process among several that share the store; empty where it is alone. No two processes, nor two
 	// lives of one, ever have the same name.
 	Replica string
-	// Elapsed is a clock that nobody can set, by which leases are counted; nil counts by Now.
+	// Elapsed is a clock that nobody can set, by which leases and calls under way are counted; nil counts by Now.
 	Elapsed func() time.Duration
 }
 

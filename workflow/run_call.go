@@ -230,7 +230,7 @@ func (r *Runner) outdated(ctx context.Context, sys System, req Request, m Member
 func (r *Runner) sent(n Number, d time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if until := time.Now().Add(d); until.After(r.loud[n]) {
+	if until := r.o.Engine.leases.elapsed() + d; until > r.loud[n] {
 		r.loud[n] = until
 	}
 }
@@ -239,7 +239,7 @@ func (r *Runner) sent(n Number, d time.Duration) {
 func (r *Runner) quiet(n Number) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !time.Now().Before(r.loud[n])
+	return r.o.Engine.leases.elapsed() >= r.loud[n]
 }
 
 // apply makes the call. A provider that panics leaves open what was sent.

@@ -44,13 +44,13 @@ type Runner struct {
 	work   context.Context // ends when what is under way is cut off
 	closed bool            // no lane is started any more
 	lanes  map[string]*lane
-	known  map[task]bool        // waiting or under way; true if a commit has named it since
-	tried  map[task]bool        // posted at least once by this process, with no recorded end
-	paces  map[string]pace      // of lanes that Slack has asked to wait
-	loud   map[Number]time.Time // until when the vendor may still be applying a call that this process made
-	seen   map[Number]time.Time // requests all of whose due effects are known, with the due time that the store's index had
-	alarms alarms               // when effects fall due that are not, within scanEvery
-	look   time.Time            // when the store is to be looked through for what was left undone; zero: at the next full scan
+	known  map[task]bool            // waiting or under way; true if a commit has named it since
+	tried  map[task]bool            // posted at least once by this process, with no recorded end
+	paces  map[string]pace          // of lanes that Slack has asked to wait
+	loud   map[Number]time.Duration // until when the vendor may still be applying a call that this process made
+	seen   map[Number]time.Time     // requests all of whose due effects are known, with the due time that the store's index had
+	alarms alarms                   // when effects fall due that are not, within scanEvery
+	look   time.Time                // when the store is to be looked through for what was left undone; zero: at the next full scan
 
 	holds     map[task]Lease    // what is carried out now, where there are leases
 	sightings map[task]sighting // leases of other replicas
@@ -82,7 +82,7 @@ func NewRunner(o RunnerOptions) *Runner {
 	}
 	r := &Runner{
 		o: o, began: o.Engine.Now(),
-		lanes: map[string]*lane{}, known: map[task]bool{}, tried: map[task]bool{}, loud: map[Number]time.Time{},
+		lanes: map[string]*lane{}, known: map[task]bool{}, tried: map[task]bool{}, loud: map[Number]time.Duration{},
 		seen: map[Number]time.Time{}, alarms: newAlarms(), paces: map[string]pace{},
 		holds: map[task]Lease{}, sightings: map[task]sighting{},
 		wake:  make(chan struct{}, 1),
@@ -189,7 +189,7 @@ func (r *Runner) Owed(req Request) {
 func (r *Runner) scan(ctx context.Context, now time.Time, full bool) error {
 	r.mu.Lock()
 	r.look = time.Time{}
-	maps.DeleteFunc(r.loud, func(_ Number, until time.Time) bool { return !time.Now().Before(until) })
+	maps.DeleteFunc(r.loud, func(_ Number, until time.Duration) bool { return until <= r.o.Engine.leases.elapsed() })
 	r.mu.Unlock()
 	var after DueItem
 	for ctx.Err() == nil {

@@ -129,8 +129,10 @@ func (w *world) open() {
 	if w.store, err = store.Open(ctx, kv, store.Options{Now: w.now}); err != nil {
 		w.t.Fatal(err)
 	}
+	start := time.Now()
 	w.engine, err = workflow.NewEngine(workflow.EngineOptions{
-		Store: w.wrap(w.store), Systems: w.systems(), Policy: w.policy, Now: w.now,
+		Elapsed: func() time.Duration { return time.Since(start) },
+		Store:   w.wrap(w.store), Systems: w.systems(), Policy: w.policy, Now: w.now,
 		Owed: func(r workflow.Request) {
 			if w.runner != nil {
 				w.runner.Owed(r)
