@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -79,10 +78,7 @@ type Bot struct {
 	hosts   []string // whose response_url is posted to
 	known   atomic.Pointer[[]Person]
 	ready   atomic.Bool
-	wg      sync.WaitGroup // deliveries being handled
-	// What the bot does by itself lives until it stops.
-	life context.Context
-	end  context.CancelFunc
+	life    *lifetime
 }
 
 // New returns a bot that has contacted nobody yet.
@@ -106,7 +102,7 @@ func New(o Options) (*Bot, error) {
 		client: slack.New(o.BotToken, slack.OptionHTTPClient(client), slack.OptionAPIURL(o.APIURL),
 			slack.OptionAppLevelToken(o.AppToken)),
 	}
-	b.life, b.end = context.WithCancel(context.Background())
+	b.life = newLifetime()
 	b.SetPeople(o.People)
 	return b, nil
 }
@@ -200,7 +196,7 @@ func (b *Bot) guard(what string, f func() error) (err error) {
 	return f()
 }
 
-// aside does something that the acknowledgement of a delivery does not wait for; a stop does.
+// aside does something for a delivery that its acknowledgement does not wait for; a stop does.
 func (b *Bot) aside(what string, f func()) {
-	b.wg.Go(func() { _ = b.guard(what, func() error { f(); return nil }) })
+	b.life.work.Go(func() { _ = b.guard(what, func() error { f(); return nil }) })
 }

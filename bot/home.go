@@ -119,13 +119,15 @@ func (b *Bot) refreshHomes(after time.Duration) {
 		h.due = time.Time{}
 		people := slices.Clone(h.people)
 		h.mu.Unlock()
-		if b.life.Err() != nil {
+		if !b.life.begin() {
 			return
 		}
-		b.aside("homes", func() {
+		defer b.life.work.Done()
+		_ = b.guard("homes", func() error {
 			for _, home := range people {
-				b.showHome(b.life, home)
+				b.showHome(b.life.ctx, home)
 			}
+			return nil
 		})
 	})
 }

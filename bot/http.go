@@ -59,8 +59,11 @@ func (b *Bot) signed(next func(http.ResponseWriter, *http.Request, []byte)) http
 			http.Error(w, http.StatusText(http.StatusUnauthorized), http.StatusUnauthorized)
 			return
 		}
-		b.wg.Add(1)
-		defer b.wg.Done()
+		if !b.life.begin() {
+			http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
+			return
+		}
+		defer b.life.work.Done()
 		if err := b.guard(r.URL.Path, func() error { next(w, r, body); return nil }); err != nil {
 			http.Error(w, "", http.StatusInternalServerError)
 		}
@@ -142,9 +145,8 @@ func (b *Bot) Opened() { b.ready.Store(true) }
 // Close says that nothing more is taken, and waits until what was taken is handled, or ctx ends.
 func (b *Bot) Close(ctx context.Context) {
 	b.ready.Store(false)
-	b.end()
 	done := make(chan struct{})
-	go func() { b.wg.Wait(); close(done) }()
+	go func() { b.life.finish(); close(done) }()
 	select {
 	case <-done:
 	case <-ctx.Done():

@@ -40,8 +40,7 @@ func (b *Bot) RunSocket(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			b.ready.Store(false)
-			b.end()
-			b.wg.Wait()
+			b.life.finish()
 			time.Sleep(ackFlush)
 			return nil
 		case err := <-ended:
@@ -125,7 +124,7 @@ func (r *receiver) handle(ctx context.Context, req socketmode.Request) {
 		return // not taken, not acknowledged: Slack shows the person that it failed
 	}
 	received := time.Now()
-	r.b.wg.Go(func() {
+	r.b.life.work.Go(func() {
 		defer func() { <-r.slots }()
 		work := context.WithoutCancel(ctx)
 		var body any
