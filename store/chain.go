@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -119,54 +118,139 @@ func canonicalEntry(e workflow.Entry) ([]byte, error) {
 	return text, nil
 }
 
-// canonical rewrites a JSON object in the form of RFC 8785, without the named member of the outermost object. Numbers
-// must be integers: they are copied as they stand.
+// canonical rewrites a JSON object that json.Marshal has made in the form of RFC 8785, without the named member of the
+// outermost object. Numbers must be integers: they are copied as they stand. It goes by the text, not by a decoded copy:
+// every commit waits for it.
 func canonical(object []byte, without string) ([]byte, error) {
-	dec := json.NewDecoder(bytes.NewReader(object))
-	dec.UseNumber()
-	var members map[string]any
-	if err := dec.Decode(&members); err != nil {
+	b, rest, err := appendCanonical(make([]byte, 0, len(object)), object, without)
+	if err == nil && len(rest) > 0 {
+		err = errNoJSON
+	}
+	if err != nil {
 		return nil, fmt.Errorf("canonical form: %w", err)
 	}
-	delete(members, without)
-	return appendCanonical(make([]byte, 0, len(object)), members), nil
+	return b, nil
 }
 
-func appendCanonical(b []byte, v any) []byte {
-	switch v := v.(type) {
-	case map[string]any:
-		b = append(b, '{')
-		for i, name := range slices.Sorted(maps.Keys(v)) {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = append(appendQuoted(b, name), ':')
-			b = appendCanonical(b, v[name])
-		}
-		return append(b, '}')
-	case []any:
+var errNoJSON = errors.New("it is not what json.Marshal makes")
+
+// appendCanonical appends the value that text begins with, and returns the text behind it.
+func appendCanonical(b, text []byte, without ...string) (canonical, rest []byte, err error) {
+	if len(text) == 0 {
+		return nil, nil, errNoJSON
+	}
+	switch text[0] {
+	case '{':
+		return appendObject(b, text, without)
+	case '[':
 		b = append(b, '[')
-		for i, item := range v {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = appendCanonical(b, item)
+		return appendList(b, text[1:])
+	case '"':
+		raw, rest, err := cutString(text)
+		if err != nil || bytes.IndexByte(raw, '\\') < 0 {
+			return append(b, raw...), rest, err
 		}
-		return append(b, ']')
-	case string:
-		return appendQuoted(b, v)
-	case json.Number:
-		return append(b, v...)
-	default: // true, false, null
-		return fmt.Append(b, literal(v))
+		s, err := unquote(raw)
+		return appendQuoted(b, s), rest, err
+	default: // a number, true, false, null
+		end := bytes.IndexAny(text, ",]}")
+		if end < 0 {
+			end = len(text)
+		}
+		return append(b, text[:end]...), text[end:], nil
 	}
 }
 
-func literal(v any) any {
-	if v == nil {
-		return "null"
+// appendList appends the values of a list, whose bracket is open.
+func appendList(b, text []byte) (canonical, rest []byte, err error) {
+	for first := true; ; first = false {
+		switch {
+		case len(text) == 0:
+			return nil, nil, errNoJSON
+		case text[0] == ']':
+			return append(b, ']'), text[1:], nil
+		case !first && text[0] == ',':
+			b, text = append(b, ','), text[1:]
+		case !first:
+			return nil, nil, errNoJSON
+		}
+		if b, text, err = appendCanonical(b, text); err != nil {
+			return nil, nil, err
+		}
 	}
-	return v
+}
+
+// member is one of an object, its value in canonical form.
+type member struct {
+	name  string
+	value []byte
+}
+
+func appendObject(b, text []byte, without []string) (canonical, rest []byte, err error) {
+	members := make([]member, 0, 16)
+	values := make([]byte, 0, len(text))
+	text = text[1:]
+	for len(text) > 0 && text[0] != '}' {
+		if len(members) > 0 {
+			if text[0] != ',' {
+				return nil, nil, errNoJSON
+			}
+			text = text[1:]
+		}
+		raw, after, err := cutString(text)
+		if err != nil || len(after) == 0 || after[0] != ':' {
+			return nil, nil, errNoJSON
+		}
+		name, err := unquote(raw)
+		if err != nil {
+			return nil, nil, err
+		}
+		begin := len(values)
+		if values, text, err = appendCanonical(values, after[1:]); err != nil {
+			return nil, nil, err
+		}
+		members = append(members, member{name, values[begin:]})
+	}
+	if len(text) == 0 {
+		return nil, nil, errNoJSON
+	}
+	slices.SortFunc(members, func(x, y member) int { return strings.Compare(x.name, y.name) })
+	b = append(b, '{')
+	for _, m := range members {
+		if slices.Contains(without, m.name) {
+			continue
+		}
+		if b[len(b)-1] != '{' {
+			b = append(b, ',')
+		}
+		b = append(append(appendQuoted(b, m.name), ':'), m.value...)
+	}
+	return append(b, '}'), text[1:], nil
+}
+
+// cutString cuts the string off that text begins with, quotes and all.
+func cutString(text []byte) (raw, rest []byte, err error) {
+	if len(text) == 0 || text[0] != '"' {
+		return nil, nil, errNoJSON
+	}
+	for i := 1; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '"':
+			return text[:i+1], text[i+1:], nil
+		}
+	}
+	return nil, nil, errNoJSON
+}
+
+func unquote(raw []byte) (string, error) {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1]), nil
+	}
+	var s string
+	err := json.Unmarshal(raw, &s)
+	return s, err
 }
 
 // appendQuoted escapes what JSON demands and nothing else, unlike encoding/json, which also escapes for HTML.

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -270,13 +272,70 @@ func TestEntryHash_KnownAnswer(t *testing.T) {
 func TestCanonical(t *testing.T) {
 	for in, want := range map[string]string{
 		`{}`: `{}`,
-		` { "b" : 1, "a" : [ true, null, -2, "x" ], "c":{"z":"","y":{}} } `: `{"a":[true,null,-2,"x"],"b":1,"c":{"y":{},"z":""}}`,
-		`{"hash":"x","a":{"hash":"kept"}}`:                                  `{"a":{"hash":"kept"}}`,
-		`{"s":"\u003c\u2028\u001f\u0022\u005c\/\ud83d\ude00"}`:              "{\"s\":\"<\u2028\\u001f\\\"\\\\/😀\"}",
+		`{"b":1,"a":[true,null,-2,"x",[],{}],"c":{"z":"","y":{}}}`: `{"a":[true,null,-2,"x",[],{}],"b":1,"c":{"y":{},"z":""}}`,
+		`{"hash":"x","a":{"hash":"kept"}}`:                         `{"a":{"hash":"kept"}}`,
+		`{"hash":"x"}`:                                             `{}`,
+		`{"\u003c":1,"\"}":{"{,":"]"}}`:                            `{"\"}":{"{,":"]"},"<":1}`,
+		`{"s":"\u003c\u2028\u001f\u0022\u005c\/\ud83d\ude00"}`:     "{\"s\":\"<\u2028\\u001f\\\"\\\\/😀\"}",
 	} {
 		got, err := store.Canonical([]byte(in), "hash")
 		if err != nil || string(got) != want {
 			t.Errorf("canonical form of %s: %s, %v; want %s", in, got, err, want)
 		}
+	}
+}
+
+// FuzzCanonical compares with encoding/json, which sorts the members of a map by name, too.
+func FuzzCanonical(f *testing.F) {
+	for _, seed := range []string{`{}`, `{"b":1,"a":[true,null,-2,"x",{"d":"","c":"\u0000\\"}]}`, `{"\u003c":"é张😀","":{"":[[]]}}`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, object string) {
+		dec := json.NewDecoder(strings.NewReader(object))
+		dec.UseNumber()
+		var members map[string]any
+		if err := dec.Decode(&members); err != nil || members == nil {
+			t.Skip("no object")
+		}
+		var want bytes.Buffer
+		enc := json.NewEncoder(&want)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(members); err != nil || strings.Contains(want.String(), `\u202`) {
+			t.Skip("escaped in another way")
+		}
+		got, err := store.Canonical(backwards(t, members), "not in it")
+		if err != nil || string(got) != strings.TrimSuffix(want.String(), "\n") {
+			t.Errorf("canonical form of %s: %s, %v; want %s", object, got, err, want.String())
+		}
+		for i := range got {
+			if _, err := store.Canonical(got[:i], ""); err == nil {
+				t.Errorf("the first %d bytes of %s are taken for whole", i, got)
+			}
+		}
+	})
+}
+
+// backwards is the JSON of a value with the members of each object in the wrong order.
+func backwards(t *testing.T, v any) []byte {
+	b := []byte{}
+	switch v := v.(type) {
+	case map[string]any:
+		names := slices.Sorted(maps.Keys(v))
+		slices.Reverse(names)
+		for _, name := range names {
+			b = fmt.Appendf(append(b, ','), "%s:%s", backwards(t, name), backwards(t, v[name]))
+		}
+		return append(append([]byte{'{'}, bytes.TrimPrefix(b, []byte(","))...), '}')
+	case []any:
+		for _, item := range v {
+			b = append(append(b, ','), backwards(t, item)...)
+		}
+		return append(append([]byte{'['}, bytes.TrimPrefix(b, []byte(","))...), ']')
+	default:
+		text, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
 	}
 }
