@@ -39,6 +39,7 @@ func (a Ack) OK() bool { return a.Err == "" }
 type delivery struct {
 	kind    string // slash_commands, interactive, options, events_api
 	payload map[string]any
+	raw     json.RawMessage // the payload as a socket carries it, each time it is sent
 	// answers says that a payload may come with the acknowledgement.
 	answers bool
 }
@@ -48,9 +49,9 @@ func (s *Server) deliver(ctx context.Context, d delivery, land func(*Ack)) (Ack,
 	s.mu.Lock()
 	target := s.target
 	s.mu.Unlock()
-	d.payload = deepCopy(d.payload)
 	var ack Ack
 	if target.set() {
+		d.payload = deepCopy(d.payload)
 		ack = s.deliverHTTP(ctx, target, d)
 	} else {
 		ack = s.deliverSocket(ctx, d, land)
@@ -68,11 +69,9 @@ func (s *Server) deliver(ctx context.Context, d delivery, land func(*Ack)) (Ack,
 }
 
 // Blind makes the server take the answers to slash commands as they come, neither checked nor shown: for a benchmark whose
-// figure would else be the checks'.
+// figure would else be the checks'. In Socket Mode an answer's Payload is then its text alone.
 func (s *Server) Blind(on bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.blind = on
+	s.blind.Store(on)
 }
 
 // showSlash turns the answer to a slash command into the message that it is; the lock must be held.
@@ -85,7 +84,7 @@ func (s *Server) showSlash(user, channel string) func(*Ack) {
 		if len(body) == 0 {
 			return
 		}
-		if s.blind {
+		if s.blind.Load() {
 			a.Text, _ = body["text"].(string)
 			return
 		}

@@ -2,6 +2,7 @@ package slackfake
 
 import (
 	"context"
+	"encoding/json"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -21,6 +22,10 @@ const retries = 3
 
 // deliverSocket sends an envelope to one live socket, whichever it is, and waits for its acknowledgement.
 func (s *Server) deliverSocket(ctx context.Context, d delivery, land func(*Ack)) Ack {
+	var err error
+	if d.raw, err = json.Marshal(d.payload); err != nil {
+		return Ack{Kind: d.kind, Sent: s.Now(), Err: "dispatch_failed"}
+	}
 	s.mu.Lock()
 	lose := take(&s.sock.chaos.redeliver)
 	twice := take(&s.sock.chaos.duplicate)
@@ -67,7 +72,7 @@ func take(n *int) bool {
 // sendOnce sends to a socket chosen at random; to another one than avoid, where there is one.
 func (s *Server) sendOnce(ctx context.Context, d delivery, attempt int, avoid *socket) (Ack, *socket) {
 	id := uuid()
-	p := &pending{answer: make(chan reply, 1)}
+	p := &pending{kind: d.kind, answer: make(chan reply, 1)}
 	s.mu.Lock()
 	start := time.Now()
 	ack := Ack{Kind: d.kind, EnvelopeID: id, Sent: s.now(), Attempt: attempt}
@@ -139,7 +144,7 @@ func envelope(id string, d delivery, attempt int) map[string]any {
 		kind = "interactive"
 	}
 	out := map[string]any{
-		"envelope_id": id, "type": kind, "payload": d.payload, "accepts_response_payload": d.answers,
+		"envelope_id": id, "type": kind, "payload": d.raw, "accepts_response_payload": d.answers,
 	}
 	if attempt > 0 || d.kind == "events_api" {
 		out["retry_attempt"], out["retry_reason"] = attempt, ""

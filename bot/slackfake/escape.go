@@ -16,8 +16,13 @@ func (s *Server) Escape(text string) string {
 // typed matches what a person may type that Slack resolves: a name or a link. A mention starts a word.
 var typed = regexp.MustCompile(`https?://[^\s<>|]+|(^|[\s(,])([@#])([\p{L}\p{N}._-]+)`)
 
+var entities = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
 func (st *state) escape(text string) string {
-	escaped := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
+	escaped := entities.Replace(text)
+	if !strings.ContainsAny(escaped, "@#") && !strings.Contains(escaped, "http") {
+		return escaped // nothing that typed matches, and the search for it costs much
+	}
 	return typed.ReplaceAllStringFunc(escaped, st.resolve)
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -43,6 +44,7 @@ type Server struct {
 	done  chan struct{}
 	wg    sync.WaitGroup
 	valid *validator
+	blind atomic.Bool
 
 	mu       sync.Mutex
 	seed     *Seed
@@ -59,7 +61,6 @@ type Server struct {
 	tokenErr map[string]string
 	noPlan   bool
 	noHome   bool
-	blind    bool
 	sock     socketState
 	target   HTTPTarget
 }

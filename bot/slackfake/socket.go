@@ -1,8 +1,10 @@
 package slackfake
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -15,6 +17,8 @@ import (
 const (
 	maxSockets  = 10
 	maxAckFrame = 20 * 1024
+	// socketBuffer lets many acknowledgements be read at once.
+	socketBuffer = 64 * 1024
 )
 
 // socketState is what the server knows of Socket Mode.
@@ -30,6 +34,7 @@ type socketState struct {
 
 // pending is an envelope whose acknowledgement is awaited.
 type pending struct {
+	kind   string
 	answer chan reply
 	sock   *socket
 }
@@ -67,7 +72,7 @@ func (s *Server) serveLink(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "invalid ticket", http.StatusForbidden)
 		return
 	}
-	up := websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
+	up := websocket.Upgrader{ReadBufferSize: socketBuffer, CheckOrigin: func(*http.Request) bool { return true }}
 	conn, err := up.Upgrade(w, r, nil)
 	if err != nil {
 		return
@@ -156,41 +161,69 @@ func (s *Server) pingSocket(k *socket) {
 }
 
 func (s *Server) readSocket(k *socket) {
+	var raw bytes.Buffer
 	for {
-		_, raw, err := k.conn.ReadMessage()
+		_, r, err := k.conn.NextReader()
 		if err != nil {
 			return
 		}
-		s.takeAck(raw)
+		raw.Reset()
+		if _, err := raw.ReadFrom(r); err != nil {
+			return
+		}
+		s.takeAck(raw.Bytes())
 	}
 }
 
 // takeAck matches an acknowledgement with its envelope. Slack drops frames of 20 kB and more without a word.
 func (s *Server) takeAck(raw []byte) {
-	var frame struct {
-		EnvelopeID string          `json:"envelope_id"`
-		Payload    json.RawMessage `json:"payload"`
-	}
-	bad := json.Unmarshal(raw, &frame) != nil
+	blind := s.blind.Load()
+	id, r, bad := readAck(raw, blind)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.sock.pending[frame.EnvelopeID]
+	p := s.sock.pending[id]
 	switch {
-	case bad || p == nil && !s.sock.finished[frame.EnvelopeID]:
-		s.stray(frame.EnvelopeID, "unknown")
+	case bad || p == nil && !s.sock.finished[id]:
+		s.stray(id, "unknown")
 	case p == nil:
-		s.stray(frame.EnvelopeID, "late")
+		s.stray(id, "late")
 	case len(raw) >= maxAckFrame:
-		s.stray(frame.EnvelopeID, "payload_too_large")
+		s.stray(id, "payload_too_large")
 	default:
-		delete(s.sock.pending, frame.EnvelopeID)
-		s.sock.finished[frame.EnvelopeID] = true
-		r := reply{}
-		if len(frame.Payload) > 0 && json.Unmarshal(frame.Payload, &r.payload) != nil {
-			r.err = "invalid_payload"
+		delete(s.sock.pending, id)
+		s.sock.finished[id] = true
+		if blind && p.kind != "slash_commands" {
+			_, r, _ = readAck(raw, false)
 		}
 		p.answer <- r
 	}
+}
+
+type ackFrame[P any] struct {
+	EnvelopeID string `json:"envelope_id"`
+	Payload    P      `json:"payload"`
+}
+
+// readAck decodes an acknowledgement in one go; of a payload, the text alone where that is all that will be looked at.
+func readAck(raw []byte, textOnly bool) (id string, r reply, bad bool) {
+	var err error
+	if textOnly {
+		var f ackFrame[*struct {
+			Text any `json:"text"`
+		}]
+		err = json.Unmarshal(raw, &f)
+		if id = f.EnvelopeID; f.Payload != nil {
+			r.payload = map[string]any{"text": f.Payload.Text}
+		}
+	} else {
+		var f ackFrame[map[string]any]
+		err = json.Unmarshal(raw, &f)
+		id, r.payload = f.EnvelopeID, f.Payload
+	}
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field == "payload" {
+		r.err, err = "invalid_payload", nil
+	}
+	return id, r, err != nil
 }
 
 // stray keeps an acknowledgement that answers nothing.

@@ -182,6 +182,56 @@ func TestSocket_AcksThatAnswerNothing(t *testing.T) {
 	}
 }
 
+// An acknowledgement is taken apart in the same way whether its payload is looked at or not.
+func TestSocket_PayloadsThatAreNone(t *testing.T) {
+	s := start(t, slackfake.Options{})
+	conn, _ := dial(t, link(t, s))
+	answer := func(payload string) slackfake.Ack {
+		done := make(chan slackfake.Ack, 1)
+		go func() {
+			ack, _ := s.Slash(t.Context(), slackfake.SlashInput{User: "U0REQ", Channel: "C0DATA", Command: "/access"})
+			done <- ack
+		}()
+		id, _ := frame(t, conn)["envelope_id"].(string)
+		_ = conn.WriteMessage(websocket.TextMessage, []byte(`{"payload":`+payload+`,"envelope_id":"`+id+`"}`))
+		return <-done
+	}
+	for _, blind := range []bool{false, true} {
+		s.Blind(blind)
+		for payload, want := range map[string]string{
+			`"x"`: "invalid_payload", `[]`: "invalid_payload", `null`: "", `{}`: "", `{"text":"#1"}`: "", `{"blocks":[],"text":"#2"}`: "",
+		} {
+			ack := answer(payload)
+			if ack.Err != want || strings.Contains(payload, "#") != strings.HasPrefix(ack.Text, "#") {
+				t.Errorf("blind %t, %s: %q %q, want %q", blind, payload, ack.Err, ack.Text, want)
+			}
+		}
+	}
+}
+
+// A server that is blind to the answers to commands still shows what forms are answered with.
+func TestSocket_BlindToCommandsOnly(t *testing.T) {
+	s := start(t, slackfake.Options{})
+	s.Blind(true)
+	app(t, s, func(evt socketmode.Event) (bool, any) {
+		if evt.Type == socketmode.EventTypeSlashCommand {
+			return true, map[string]any{"text": "#1", "blocks": "not any"}
+		}
+		return true, map[string]any{"response_action": "push", "view": form()}
+	})
+	ack, err := s.Slash(t.Context(), slackfake.SlashInput{User: "U0REQ", Channel: "C0DATA", Command: "/access"})
+	if err != nil || !ack.OK() || ack.Text != "#1" || len(s.Ephemerals("U0REQ")) != 0 {
+		t.Errorf("the command: %+v, %v; shown: %v", ack, err, s.Ephemerals("U0REQ"))
+	}
+	if _, err := client(s).OpenView(ack.TriggerID, form()); err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]map[string]any{"because": {"because": "x"}}
+	if ack, err := s.Submit(t.Context(), slackfake.SubmitInput{User: "U0REQ", Values: values}); err != nil || !ack.OK() || len(s.Views("U0REQ")) != 2 {
+		t.Errorf("the form: %+v, %v; %d views", ack, err, len(s.Views("U0REQ")))
+	}
+}
+
 func TestSocket_CutAfterSendIsRedeliveredWhereAsked(t *testing.T) {
 	s := start(t, slackfake.Options{AckTimeout: time.Second})
 	app(t, s, func(socketmode.Event) (bool, any) { return true, map[string]any{"text": "in time"} })
