@@ -48,6 +48,8 @@ type DB struct {
 	path string
 	seq  *sidecar // nil where it cannot be written
 
+	writing sync.Mutex // held by the one Commit, and by Close
+	layers  atomic.Pointer[layers]
 	poison  atomic.Pointer[poison]
 	closing sync.Once
 }
@@ -60,6 +62,7 @@ var (
 var (
 	identityBucket = []byte("countersign")
 	kvBucket       = []byte("kv")
+	journalName    = []byte("journal ") // begins the names of its buckets
 	castagnoli     = crc32.MakeTable(crc32.Castagnoli)
 )
 
@@ -76,10 +79,10 @@ const (
 // Get implements store.KV.
 func (d *DB) Get(_ context.Context, keys ...[]byte) ([]store.Item, error) {
 	items := make([]store.Item, len(keys))
-	err := d.view(func(b *bbolt.Bucket) error {
+	err := d.view(func(s snapshot) error {
 		for i, k := range keys {
 			var err error
-			if items[i], err = item(k, b.Get(k)); err != nil {
+			if items[i], err = item(k, s.get(k)); err != nil {
 				return err
 			}
 		}
@@ -97,47 +100,20 @@ func (d *DB) Scan(ctx context.Context, from, to []byte, limit int, reverse bool)
 		return nil, err
 	}
 	var items []store.Item
-	err := d.view(func(b *bbolt.Bucket) (err error) {
-		if reverse {
-			items, err = descend(b.Cursor(), from, to, limit)
-		} else {
-			items, err = ascend(b.Cursor(), from, to, limit)
+	err := d.view(func(s snapshot) error {
+		items = nil
+		for key, stored := range s.scan(from, to, reverse) {
+			it, err := item(key, stored)
+			if err != nil {
+				return err
+			}
+			if items = append(items, it); len(items) == limit {
+				break
+			}
 		}
-		return err
+		return nil
 	})
 	return items, err
-}
-
-func ascend(c *bbolt.Cursor, from, to []byte, limit int) ([]store.Item, error) {
-	var items []store.Item
-	for k, v := c.Seek(from); k != nil && bytes.Compare(k, to) < 0 && len(items) < limit; k, v = c.Next() {
-		it, err := item(k, v)
-		if err != nil {
-			return nil, err
-		}
-		items = append(items, it)
-	}
-	return items, nil
-}
-
-func descend(c *bbolt.Cursor, from, to []byte, limit int) ([]store.Item, error) {
-	var items []store.Item
-	for k, v := before(c, to); k != nil && bytes.Compare(k, from) >= 0 && len(items) < limit; k, v = c.Prev() {
-		it, err := item(k, v)
-		if err != nil {
-			return nil, err
-		}
-		items = append(items, it)
-	}
-	return items, nil
-}
-
-// before moves a cursor to the last key below to.
-func before(c *bbolt.Cursor, to []byte) (key, value []byte) {
-	if k, _ := c.Seek(to); k == nil {
-		return c.Last()
-	}
-	return c.Prev()
 }
 
 // item copies an item out of the memory map, which changes once the transaction ends.
@@ -179,22 +155,66 @@ func sealed(key, value []byte, rev uint64) []byte {
 
 // Commit implements store.KV. It pays no heed to ctx: a commit lasts as long as the disk takes.
 func (d *DB) Commit(_ context.Context, txn store.Txn) (uint64, error) {
-	var rev uint64
-	err := d.update(func(b *bbolt.Bucket) (err error) {
-		b.FillPercent = fill
-		if err := compare(b, txn.Compares); err != nil {
-			return err
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	now := d.layers.Load().now
+	next := now.rev + 1
+	cs := changesOf(txn, next)
+	record := encodeChanges(next, cs)
+	var err error
+	if now.takes(record, cs) {
+		err = d.update(func(tx *bbolt.Tx) error {
+			if err := compare(snapshot{tx.Bucket(kvBucket), now}, txn.Compares); err != nil {
+				return err
+			}
+			return journal(tx, now, next, record)
+		})
+		if err == nil {
+			d.layers.Store(&layers{now: now.with(next, cs, len(record))})
 		}
-		if rev, err = b.NextSequence(); err != nil {
-			return err
-		}
-		return write(b, txn, rev)
-	})
+	} else {
+		err = d.fold(next, cs, txn.Compares)
+	}
 	if err != nil {
 		return 0, err
 	}
-	d.seq.record(rev)
-	return rev, nil
+	d.seq.record(next)
+	return next, nil
+}
+
+// fold commits what the journal holds, and cs on top, to where they belong.
+func (d *DB) fold(rev uint64, cs []change, compares []store.Compare) error {
+	now := d.layers.Load().now
+	folded := &overlay{base: rev, rev: rev}
+	d.layers.Store(&layers{now: now, next: folded})
+	err := d.update(func(tx *bbolt.Tx) error {
+		if err := compare(snapshot{tx.Bucket(kvBucket), now}, compares); err != nil {
+			return err
+		}
+		return fold(tx, now, rev, cs)
+	})
+	if err != nil {
+		d.layers.Store(&layers{now: now})
+		return err
+	}
+	d.layers.Store(&layers{now: folded})
+	return nil
+}
+
+func compare(s snapshot, cs []store.Compare) error {
+	for _, c := range cs {
+		var rev uint64
+		if v := s.get(c.Key); v != nil {
+			var err error
+			if rev, err = revision(c.Key, v); err != nil {
+				return err
+			}
+		}
+		if rev != c.Rev {
+			return store.ErrCompare
+		}
+	}
+	return nil
 }
 
 var zeros [growBy / 4]byte
@@ -213,36 +233,6 @@ func (d *DB) prepareRoom(used int64) {
 			return
 		}
 	}
-}
-
-func compare(b *bbolt.Bucket, cs []store.Compare) error {
-	for _, c := range cs {
-		var rev uint64
-		if v := b.Get(c.Key); v != nil {
-			var err error
-			if rev, err = revision(c.Key, v); err != nil {
-				return err
-			}
-		}
-		if rev != c.Rev {
-			return store.ErrCompare
-		}
-	}
-	return nil
-}
-
-func write(b *bbolt.Bucket, txn store.Txn, rev uint64) error {
-	for _, k := range txn.Deletes {
-		if err := b.Delete(k); err != nil {
-			return fmt.Errorf("delete key %x: %w", k, err)
-		}
-	}
-	for _, p := range txn.Puts {
-		if err := b.Put(p.Key, sealed(p.Key, p.Value, rev)); err != nil {
-			return fmt.Errorf("put key %x: %w", p.Key, err)
-		}
-	}
-	return nil
 }
 
 // Snapshot implements store.Snapshotter. It copies the database to a local file that nobody else sees before it
@@ -306,6 +296,16 @@ func (c contextWriter) Write(p []byte) (int, error) {
 	return c.w.Write(p)
 }
 
+// rest folds the journal, so that an earlier version of this program can read the file after a clean stop. What cannot be
+// folded now stays in the journal, and nothing is lost.
+func (d *DB) rest() {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	if now := d.layers.Load().now; now.commits > 0 && d.poison.Load() == nil {
+		_ = d.fold(now.rev, nil, nil)
+	}
+}
+
 // Close implements store.KV. It waits for calls that are under way. Its error may be ErrVanished.
 func (d *DB) Close() (err error) {
 	d.closing.Do(func() {
@@ -317,6 +317,9 @@ func (d *DB) Close() (err error) {
 		if p := d.poison.Load(); p != nil && p.stuck {
 			err = drop(d.file) // bbolt's own Close would wait for ever
 			return
+		}
+		if gone == nil {
+			d.rest()
 		}
 		err = errors.Join(gone, d.db.Close())
 	})

@@ -50,7 +50,7 @@ func initialise(path string, pageSize int) error {
 		if err := identify(b); err != nil {
 			return err
 		}
-		if err := b.Put(formatName, binary.BigEndian.AppendUint64(nil, formatVersion)); err != nil {
+		if err := b.Put(formatName, binary.BigEndian.AppendUint64(nil, formatPlain)); err != nil {
 			return err
 		}
 		_, err = tx.CreateBucket(kvBucket)

@@ -98,7 +98,7 @@ func refused(t *testing.T, path string, want error, sentence string) {
 }
 
 func TestOpen_NewestMetaPageLost(t *testing.T) {
-	path := requestsOf(t, 5)
+	path := leftBehind(t, 5)
 	edit(t, path, func(b []byte) []byte { clear(b[newestMeta(b)*page:][:page]); return b })
 	refused(t, path, bolt.ErrRolledBack, "restore a backup, or remove "+bolt.SidecarPath(path))
 	// The operator may accept the loss.
@@ -302,7 +302,7 @@ func TestOpen_Refuses(t *testing.T) {
 			os.Rename(requestsOf(t, 3), p)
 			edit(t, p, func(b []byte) []byte { b[40] ^= 1; b[page+40] ^= 1; return b })
 		}, bolt.ErrDamaged, "restore a backup"},
-		{"newer format", func(t *testing.T, p string) { setFormat(t, p, 2) }, bolt.ErrNewer, "newer version"},
+		{"newer format", func(t *testing.T, p string) { setFormat(t, p, 3) }, bolt.ErrNewer, "newer version"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "c.db")

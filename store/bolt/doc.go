@@ -18,9 +18,14 @@
 //
 // # The file
 //
-// Bucket "countersign" holds what the file is: format and id. Bucket "kv" holds the items; its sequence is the number
-// of the last commit, which is the revision of what that commit put. A value begins with its revision in eight
-// bytes and the CRC-32C of key and revision in four; the value itself is the store's to check.
+// Bucket "countersign" holds what the file is: format and id. Bucket "kv" holds the items as of the commit that is its
+// sequence; the number of a commit is the revision of what it put. A value begins with its revision in eight bytes and the
+// CRC-32C of key and revision in four; the value itself is the store's to check.
+//
+// The commits since then are the journal: buckets "journal NUMBER", with a record for each commit under its number. What
+// they put or deleted is also held in memory, and lies upon bucket "kv" for whoever reads. The journal is folded into "kv"
+// by one of the next commits, and on Close; the format is 2 while there is one, so that a version of this program which knows
+// none refuses the file, and 1 otherwise. Nothing is acknowledged before its commit of bbolt is durable, in either place.
 //
 // No read transaction outlives a page of a scan, except that of Snapshot, which copies to a local file at disk speed:
 // bbolt cannot use pages again that a reader may still see.

@@ -29,15 +29,29 @@ type poison struct {
 	stuck bool // bbolt still holds its locks
 }
 
-// view runs f in a read transaction.
-func (d *DB) view(f func(*bbolt.Bucket) error) error {
-	return d.guard(func() error {
-		return d.db.View(func(tx *bbolt.Tx) error { return f(tx.Bucket(kvBucket)) })
-	})
+// view runs f on what is stored at one moment. It may run f again from the start.
+func (d *DB) view(f func(snapshot) error) error {
+	for {
+		there := true
+		err := d.guard(func() error {
+			l := d.layers.Load()
+			return d.db.View(func(tx *bbolt.Tx) error {
+				b := tx.Bucket(kvBucket)
+				over := l.upon(b.Sequence())
+				if there = over != nil; !there {
+					return nil // folded since
+				}
+				return f(snapshot{b, over})
+			})
+		})
+		if there || err != nil {
+			return err
+		}
+	}
 }
 
 // update runs f in a write transaction and sorts the errors that committing it may have.
-func (d *DB) update(f func(*bbolt.Bucket) error) error {
+func (d *DB) update(f func(*bbolt.Tx) error) error {
 	if err := d.poisoned(); err != nil {
 		return err
 	}
@@ -48,7 +62,7 @@ func (d *DB) update(f func(*bbolt.Bucket) error) error {
 	err := d.guard(func() error {
 		return d.db.Update(func(tx *bbolt.Tx) error {
 			d.prepareRoom(tx.Size())
-			refused = f(tx.Bucket(kvBucket))
+			refused = f(tx)
 			return refused
 		})
 	})

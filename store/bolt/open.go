@@ -31,8 +31,10 @@ var (
 )
 
 const (
-	fileMode      = 0o600
-	formatVersion = 1
+	fileMode = 0o600
+	// formatPlain is the format of a file whose journal is empty, formatJournal of one that is to be read with its journal.
+	formatPlain   = 1
+	formatJournal = 2
 	idSize        = 16
 	// pageSize is that of a new database; a database keeps its own. A commit writes the last page of each family of keys,
 	// and their branches, wherever they are: of twice the usual size they are a third fewer.
@@ -157,7 +159,7 @@ func (d *DB) openRaw(path string, flag int, mode os.FileMode) (*os.File, error) 
 	return f, nil
 }
 
-// identity reads what the file is and returns its id.
+// identity reads what the file is, and its journal, and returns its id.
 func (d *DB) identity() ([]byte, error) {
 	var id []byte
 	err := d.guard(func() error {
@@ -170,13 +172,18 @@ func (d *DB) identity() ([]byte, error) {
 			if len(v) != 8 {
 				return fmt.Errorf("%w: its format cannot be read", ErrDamaged)
 			}
-			if n := binary.BigEndian.Uint64(v); n > formatVersion {
-				return fmt.Errorf("%w: its format is %d, this program knows %d", ErrNewer, n, formatVersion)
+			if n := binary.BigEndian.Uint64(v); n > formatJournal {
+				return fmt.Errorf("%w: its format is %d, this program knows %d", ErrNewer, n, formatJournal)
 			}
 			if id = bytes.Clone(b.Get(idName)); len(id) != idSize {
 				return fmt.Errorf("%w: its identity cannot be read", ErrDamaged)
 			}
-			return nil
+			over, err := loadJournal(tx)
+			if err == nil && (over.commits > 0) != (binary.BigEndian.Uint64(v) == formatJournal) {
+				err = fmt.Errorf("%w: its journal is missing", ErrDamaged)
+			}
+			d.layers.Store(&layers{now: over})
+			return err
 		})
 	})
 	return id, err
@@ -184,10 +191,7 @@ func (d *DB) identity() ([]byte, error) {
 
 // checkSequence compares the number of the last commit with the sidecar.
 func (d *DB) checkSequence(ctx context.Context, id []byte, log *slog.Logger) error {
-	var stored uint64
-	if err := d.view(func(b *bbolt.Bucket) error { stored = b.Sequence(); return nil }); err != nil {
-		return err
-	}
+	stored := d.layers.Load().now.rev
 	seq, recorded, err := openSidecar(d.path, id)
 	if err != nil {
 		log.WarnContext(ctx, "the commit counter cannot be kept: lost commits will go unnoticed", "error", err)

@@ -1,0 +1,264 @@
+package bolt
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"countersign/store"
+)
+
+// A commit that puts its keys where they belong writes the last page of each family of keys, and the branches above:
+// some twelve pages all over the file, which cost the disk more than what they hold. So it is put into the journal, where it
+// writes one page, the root and the list of free pages, and is folded into the other keys with those before and after it.
+const (
+	// journalCommits and journalSize are where the journal is folded. They bound what Open reads and what a read looks
+	// through.
+	journalCommits = 64
+	journalSize    = 256 << 10
+	// journalPage is how much goes into one page: a bucket for each has no branch that would be written too.
+	journalPage = pageSize - 512
+)
+
+// overlay is what the journal holds: it lies upon bucket "kv" as that was at commit base. It never changes.
+type overlay struct {
+	base, rev uint64 // the last commit below, and the last one in here
+	commits   int
+	size      int
+	page      uint64   // the commit that the last page begins with; 0 if a new one is due
+	filled    int      // how much is in it
+	changes   []change // sorted by key, one for each
+}
+
+// change is what became of a key: what is stored under it, or nil if it is deleted.
+type change struct {
+	key    []byte
+	stored []byte
+}
+
+// layers are what readers choose from. While the journal is being folded, bucket "kv" is either as it was, and now lies
+// upon it, or as it will be, and then next does.
+type layers struct {
+	now, next *overlay
+}
+
+// upon is the overlay that lies upon bucket "kv" at a commit; nil if there is none any more.
+func (l *layers) upon(rev uint64) *overlay {
+	switch {
+	case l.now.base == rev:
+		return l.now
+	case l.next != nil && l.next.base == rev:
+		return l.next
+	default:
+		return nil
+	}
+}
+
+// changesOf are the changes of a commit.
+func changesOf(txn store.Txn, rev uint64) []change {
+	cs := make([]change, 0, len(txn.Puts)+len(txn.Deletes))
+	for _, p := range txn.Puts {
+		cs = append(cs, change{bytes.Clone(p.Key), sealed(p.Key, p.Value, rev)})
+	}
+	for _, k := range txn.Deletes {
+		cs = append(cs, change{key: bytes.Clone(k)})
+	}
+	slices.SortFunc(cs, func(a, b change) int { return bytes.Compare(a.key, b.key) })
+	return cs
+}
+
+// with is o with one more commit on top.
+func (o *overlay) with(rev uint64, cs []change, size int) *overlay {
+	all := make([]change, 0, len(o.changes)+len(cs))
+	below := o.changes
+	for _, c := range cs {
+		i, there := find(below, c.key)
+		all = append(append(all, below[:i]...), c)
+		if there {
+			i++
+		}
+		below = below[i:]
+	}
+	next := &overlay{base: o.base, rev: rev, commits: o.commits + 1, size: o.size + size, changes: append(all, below...)}
+	next.page, next.filled = o.room(rev, size)
+	return next
+}
+
+// room is the page for a commit, and how much is in it then.
+func (o *overlay) room(rev uint64, size int) (page uint64, filled int) {
+	if o.page == 0 || o.filled+size > journalPage {
+		return rev, size
+	}
+	return o.page, o.filled + size
+}
+
+// takes reports whether a commit of these changes can be put into the journal.
+func (o *overlay) takes(record []byte, cs []change) bool {
+	return o.commits < journalCommits && o.size+len(record) <= journalSize &&
+		!slices.ContainsFunc(cs, func(c change) bool { return len(c.key) == 0 || len(c.key) > bbolt.MaxKeySize })
+}
+
+func find(cs []change, key []byte) (int, bool) {
+	return slices.BinarySearchFunc(cs, key, func(c change, k []byte) int { return bytes.Compare(c.key, k) })
+}
+
+// between are the changes of keys with from <= key < to.
+func (o *overlay) between(from, to []byte) []change {
+	i, _ := find(o.changes, from)
+	j, _ := find(o.changes, to)
+	return o.changes[i:max(i, j)]
+}
+
+// A record of the journal is stored under the number of its commit: CRC-32C of that number and the frame (4 bytes), the
+// size of the frame (4), the frame, and what is stored under each key that was put. The frame is, for each change, the size
+// of its key (2), that of what is stored plus one or 0 for a deletion (4), and the key; all big-endian. What is stored has
+// checksums of its own, so that one flipped byte spoils one key.
+const recordHeader = 8
+
+func encodeChanges(rev uint64, cs []change) []byte {
+	size := recordHeader
+	for _, c := range cs {
+		size += 6 + len(c.key) + len(c.stored)
+	}
+	b := make([]byte, recordHeader, size)
+	for _, c := range cs {
+		b = binary.BigEndian.AppendUint16(b, uint16(len(c.key)))
+		put := uint32(0)
+		if c.stored != nil {
+			put = uint32(len(c.stored)) + 1
+		}
+		b = append(binary.BigEndian.AppendUint32(b, put), c.key...)
+	}
+	binary.BigEndian.PutUint32(b[4:], uint32(len(b)-recordHeader))
+	binary.BigEndian.PutUint32(b, frameSum(rev, b[4:]))
+	for _, c := range cs {
+		b = append(b, c.stored...)
+	}
+	return b
+}
+
+func frameSum(rev uint64, sizeAndFrame []byte) uint32 {
+	return crc32.Update(crc32.Checksum(binary.BigEndian.AppendUint64(nil, rev), castagnoli), castagnoli, sizeAndFrame)
+}
+
+// decodeChanges is the inverse of encodeChanges. What it returns does not share memory with the record.
+func decodeChanges(rev uint64, record []byte) ([]change, error) {
+	bad := fmt.Errorf("%w: commit %d in the journal is not what was written", ErrDamaged, rev)
+	if len(record) < recordHeader {
+		return nil, bad
+	}
+	record = bytes.Clone(record)
+	size := uint64(binary.BigEndian.Uint32(record[4:]))
+	if size > uint64(len(record)-recordHeader) || binary.BigEndian.Uint32(record) != frameSum(rev, record[4:recordHeader+size]) {
+		return nil, bad
+	}
+	frame, values := record[recordHeader:recordHeader+size], record[recordHeader+size:]
+	var cs []change
+	for len(frame) > 0 {
+		if len(frame) < 6 {
+			return nil, bad
+		}
+		key, put := int(binary.BigEndian.Uint16(frame)), int(binary.BigEndian.Uint32(frame[2:]))
+		if frame = frame[6:]; len(frame) < key {
+			return nil, bad
+		}
+		c := change{key: frame[:key:key]}
+		frame = frame[key:]
+		if put > 0 {
+			if put-1 > len(values) {
+				return nil, bad
+			}
+			c.stored, values = values[:put-1:put-1], values[put-1:]
+		}
+		cs = append(cs, c)
+	}
+	if len(values) > 0 || !slices.IsSortedFunc(cs, func(a, b change) int { return bytes.Compare(a.key, b.key) }) {
+		return nil, bad
+	}
+	return cs, nil
+}
+
+// loadJournal reads what lies upon bucket "kv".
+func loadJournal(tx *bbolt.Tx) (*overlay, error) {
+	base := tx.Bucket(kvBucket).Sequence()
+	o := &overlay{base: base, rev: base}
+	for _, name := range journalPages(tx) {
+		err := tx.Bucket(name).ForEach(func(k, record []byte) error {
+			if !bytes.Equal(k, journalKey(o.rev+1)) {
+				return fmt.Errorf("%w: commit %d is missing in the journal", ErrDamaged, o.rev+1)
+			}
+			cs, err := decodeChanges(o.rev+1, record)
+			if err == nil {
+				o = o.with(o.rev+1, cs, len(record))
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	o.page = 0
+	return o, nil
+}
+
+func journalKey(rev uint64) []byte { return binary.BigEndian.AppendUint64(nil, rev) }
+
+// journalPages are the names of the buckets that are the journal, in order.
+func journalPages(tx *bbolt.Tx) [][]byte {
+	var names [][]byte
+	c := tx.Cursor()
+	for k, _ := c.Seek(journalName); bytes.HasPrefix(k, journalName); k, _ = c.Next() {
+		names = append(names, bytes.Clone(k))
+	}
+	return names
+}
+
+// journal stores a commit in the journal.
+func journal(tx *bbolt.Tx, o *overlay, rev uint64, record []byte) error {
+	if o.commits == 0 {
+		if err := setFormat(tx, formatJournal); err != nil {
+			return err
+		}
+	}
+	page, _ := o.room(rev, len(record))
+	b, err := tx.CreateBucketIfNotExists(slices.Concat(journalName, journalKey(page)))
+	if err != nil {
+		return err
+	}
+	return b.Put(journalKey(rev), record)
+}
+
+// fold puts what the journal holds, and then cs, where they belong, and empties the journal.
+func fold(tx *bbolt.Tx, o *overlay, rev uint64, cs []change) error {
+	b := tx.Bucket(kvBucket)
+	b.FillPercent = fill
+	for _, c := range slices.Concat(o.changes, cs) {
+		if c.stored == nil {
+			if err := b.Delete(c.key); err != nil {
+				return fmt.Errorf("delete key %x: %w", c.key, err)
+			}
+		} else if err := b.Put(c.key, c.stored); err != nil {
+			return fmt.Errorf("put key %x: %w", c.key, err)
+		}
+	}
+	if err := b.SetSequence(rev); err != nil {
+		return err
+	}
+	if o.commits == 0 {
+		return nil
+	}
+	for _, name := range journalPages(tx) {
+		if err := tx.DeleteBucket(name); err != nil {
+			return err
+		}
+	}
+	return setFormat(tx, formatPlain)
+}
+
+func setFormat(tx *bbolt.Tx, n uint64) error {
+	return tx.Bucket(identityBucket).Put(formatName, binary.BigEndian.AppendUint64(nil, n))
+}
