@@ -39,7 +39,7 @@ func (a Ack) OK() bool { return a.Err == "" }
 type delivery struct {
 	kind    string // slash_commands, interactive, options, events_api
 	payload map[string]any
-	raw     json.RawMessage // the payload as a socket carries it, each time it is sent
+	raw     []byte // the payload as a socket carries it, each time it is sent
 	// answers says that a payload may come with the acknowledgement.
 	answers bool
 }

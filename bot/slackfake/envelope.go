@@ -3,6 +3,7 @@ package slackfake
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -138,21 +139,21 @@ func (s *Server) await(ctx context.Context, p *pending, ack *Ack) {
 	}
 }
 
-func envelope(id string, d delivery, attempt int) map[string]any {
+// envelope is written by hand: to encode it would be to read the payload again.
+func envelope(id string, d delivery, attempt int) []byte {
 	kind := d.kind
 	if kind == "options" {
 		kind = "interactive"
 	}
-	out := map[string]any{
-		"envelope_id": id, "type": kind, "payload": d.raw, "accepts_response_payload": d.answers,
-	}
+	out := fmt.Appendf(nil, `{"envelope_id":%q,"type":%q,"accepts_response_payload":%t`, id, kind, d.answers)
 	if attempt > 0 || d.kind == "events_api" {
-		out["retry_attempt"], out["retry_reason"] = attempt, ""
+		reason := ""
+		if attempt > 0 {
+			reason = "timeout"
+		}
+		out = fmt.Appendf(out, `,"retry_attempt":%d,"retry_reason":%q`, attempt, reason)
 	}
-	if attempt > 0 {
-		out["retry_reason"] = "timeout"
-	}
-	return out
+	return append(append(append(out, `,"payload":`...), d.raw...), '}')
 }
 
 // Sockets is the number of live connections, those whose hello is just being written among them.

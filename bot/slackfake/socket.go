@@ -232,17 +232,18 @@ func (s *Server) stray(id, note string) {
 	s.changed()
 }
 
-func (k *socket) write(v any) error {
+func (k *socket) write(raw []byte) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	_ = k.conn.SetWriteDeadline(time.Now().Add(2 * time.Second))
-	return k.conn.WriteJSON(v)
+	return k.conn.WriteMessage(websocket.TextMessage, raw)
 }
 
 func (k *socket) disconnect(reason string) {
-	_ = k.write(map[string]any{
+	raw, _ := json.Marshal(map[string]any{
 		"type": "disconnect", "reason": reason, "debug_info": map[string]any{"host": "slackfake"},
 	})
+	_ = k.write(raw)
 	if reason == "warning" {
 		return
 	}
