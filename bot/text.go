@@ -105,6 +105,9 @@ var (
 
 // plain turns Slack's references in a typed text into what the person saw when typing, then unescapes it.
 func plain(s string) string {
+	if !strings.ContainsAny(s, "<&") {
+		return s
+	}
 	s = reference.ReplaceAllStringFunc(s, func(ref string) string {
 		m := reference.FindStringSubmatch(ref)
 		switch {
