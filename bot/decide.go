@@ -2,7 +2,6 @@ package bot
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strconv"
 	"strings"
@@ -275,13 +274,4 @@ func (b *Bot) decideInWords(ctx context.Context, i interaction, f wordForm) any 
 // (https://docs.slack.dev/surfaces/modals#displaying_errors).
 func fieldError(field, text string) any {
 	return map[string]any{"response_action": "errors", "errors": map[string]string{field: cut(text, 2000)}}
-}
-
-// size is how long a body is on the wire.
-func size(v any) int {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return 0
-	}
-	return len(b)
 }

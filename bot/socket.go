@@ -16,6 +16,8 @@ import (
 const (
 	// maxHandling bounds the deliveries that are handled at once; the rest wait in the socket.
 	maxHandling = 128
+	// handlerIdle is how long a goroutine that has handled one waits for the next: its stack has grown to what that takes.
+	handlerIdle = 10 * time.Second
 	// ackTimeout bounds the wait for a place in the socket's queue of acknowledgements, which blocks for ever while
 	// there is no connection.
 	ackTimeout = 2500 * time.Millisecond
@@ -35,7 +37,7 @@ func (b *Bot) RunSocket(ctx context.Context) error {
 	smc := socketmode.New(b.client, socketmode.OptionLog(log.New(io.Discard, "", 0)))
 	ended := make(chan error, 1)
 	go func() { ended <- smc.RunContext(socket) }()
-	r := &receiver{b: b, smc: smc, slots: make(chan struct{}, maxHandling)}
+	r := &receiver{b: b, smc: smc, slots: make(chan struct{}, maxHandling), next: make(chan delivery)}
 	for {
 		select {
 		case <-ctx.Done():
@@ -61,8 +63,15 @@ func (b *Bot) RunSocket(ctx context.Context) error {
 type receiver struct {
 	b      *Bot
 	smc    *socketmode.Client
-	slots  chan struct{}
+	slots  chan struct{} // one for each handler
+	next   chan delivery // to a handler that is idle
 	silent int
+}
+
+// delivery is one that was received.
+type delivery struct {
+	req      socketmode.Request
+	received time.Time
 }
 
 func (r *receiver) receive(ctx context.Context, evt socketmode.Event) error {
@@ -116,24 +125,47 @@ func (r *receiver) handleRaw(ctx context.Context, bad *socketmode.ErrorBadMessag
 	r.handle(ctx, socketmode.Request{Type: req.Type, EnvelopeID: req.EnvelopeID, Payload: req.Payload})
 }
 
-// handle passes one delivery to a goroutine of its own, waiting for a free one.
+// handle passes one delivery to a handler, waiting for a free one.
 func (r *receiver) handle(ctx context.Context, req socketmode.Request) {
+	d := delivery{req, time.Now()}
 	select {
-	case r.slots <- struct{}{}:
-	case <-ctx.Done():
-		return // not taken, not acknowledged: Slack shows the person that it failed
+	case r.next <- d:
+		return
+	default:
 	}
-	received := time.Now()
-	r.b.life.work.Go(func() {
-		defer func() { <-r.slots }()
-		work := context.WithoutCancel(ctx)
-		var body any
-		if err := r.b.guard(req.Type, func() error { body = r.b.deliver(work, req.Type, req.Payload); return nil }); err != nil {
-			return // Slack shows the person that it failed
+	select {
+	case r.next <- d:
+	case r.slots <- struct{}{}:
+		r.b.life.work.Go(func() { r.handler(ctx, d) })
+	case <-ctx.Done(): // not taken, not acknowledged: Slack shows the person that it failed
+	}
+}
+
+// handler handles one delivery after the other until there is none for a while, or ctx ends.
+func (r *receiver) handler(ctx context.Context, d delivery) {
+	defer func() { <-r.slots }()
+	idle := time.NewTimer(handlerIdle)
+	defer idle.Stop()
+	for {
+		r.handleOne(context.WithoutCancel(ctx), d)
+		idle.Reset(handlerIdle)
+		select {
+		case d = <-r.next:
+		case <-idle.C:
+			return
+		case <-ctx.Done():
+			return
 		}
-		r.ack(work, req.EnvelopeID, body)
-		r.b.acked(req.Type, received)
-	})
+	}
+}
+
+func (r *receiver) handleOne(ctx context.Context, d delivery) {
+	var body any
+	if err := r.b.guard(d.req.Type, func() error { body = r.b.deliver(ctx, d.req.Type, d.req.Payload); return nil }); err != nil {
+		return // Slack shows the person that it failed
+	}
+	r.ack(ctx, d.req.EnvelopeID, body)
+	r.b.acked(d.req.Type, d.received)
 }
 
 // deliver is where both transports meet: it handles one payload and returns the body of its acknowledgement.
@@ -165,8 +197,13 @@ func (b *Bot) deliver(ctx context.Context, kind string, payload []byte) any {
 }
 
 func (r *receiver) ack(ctx context.Context, envelope string, body any) {
-	if rep, ok := body.(*reply); ok && size(rep) > maxAck {
+	text, err := json.Marshal(body)
+	if rep, ok := body.(*reply); ok && len(text) > maxAck {
 		rep.Blocks, rep.Text = nil, cut(rep.Text, 3000)
+		text, err = json.Marshal(rep)
+	}
+	if body != nil && err == nil {
+		body = json.RawMessage(text) // slack-go encodes it twice more
 	}
 	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
