@@ -50,6 +50,7 @@ type DB struct {
 
 	writing sync.Mutex // held by the one Commit, and by Close
 	layers  atomic.Pointer[layers]
+	opened  uint64 // the last commit when it was opened
 	poison  atomic.Pointer[poison]
 	closing sync.Once
 }
@@ -160,9 +161,9 @@ func (d *DB) Commit(_ context.Context, txn store.Txn) (uint64, error) {
 	now := d.layers.Load().now
 	next := now.rev + 1
 	cs := changesOf(txn, next)
-	record := encodeChanges(next, cs)
 	var err error
-	if now.takes(record, cs) {
+	if now.takes(cs) {
+		record := encodeChanges(next, cs)
 		err = d.update(func(tx *bbolt.Tx) error {
 			if err := compare(snapshot{tx.Bucket(kvBucket), now}, txn.Compares); err != nil {
 				return err
@@ -220,8 +221,8 @@ func compare(s snapshot, cs []store.Compare) error {
 var zeros [growBy / 4]byte
 
 // prepareRoom makes the file longer before its pages are needed, by writing zeros behind the last one. Of a page that the
-// file system has not allocated before, fdatasync waits for the journal too, which costs a lone commit a tenth of its
-// time. It runs within the only write transaction, so nobody else writes there. Where it fails, bbolt makes the file longer
+// file system has not allocated before, fdatasync waits for its journal too, which costs a lone commit a tenth of its time. It
+// runs within the only write transaction, so nobody else writes there. Where it fails, bbolt makes the file longer
 // when it must, and its error counts.
 func (d *DB) prepareRoom(used int64) {
 	info, err := d.file.Stat()
@@ -263,14 +264,20 @@ func (d *DB) Snapshot(ctx context.Context, w io.Writer) error {
 // temporary begins the names of the copies that are under way.
 func temporary(path string) string { return "." + filepath.Base(path) + ".backup-" }
 
-// rename gives a database an identity of its own.
+// rename gives a database an identity of its own, and folds its journal: an earlier version of this program can read it.
 func rename(path string) error {
 	db, err := bbolt.Open(path, fileMode, &bbolt.Options{Timeout: time.Second, NoSync: true})
 	if err != nil {
 		return err
 	}
 	db.AllocSize = pageSize
-	err = db.Update(func(tx *bbolt.Tx) error { return identify(tx.Bucket(identityBucket)) })
+	err = db.Update(func(tx *bbolt.Tx) error {
+		over, err := loadJournal(tx)
+		if err != nil {
+			return err
+		}
+		return errors.Join(fold(tx, over, over.rev, nil), identify(tx.Bucket(identityBucket)))
+	})
 	return errors.Join(err, db.Close())
 }
 
@@ -296,32 +303,36 @@ func (c contextWriter) Write(p []byte) (int, error) {
 	return c.w.Write(p)
 }
 
-// rest folds the journal, so that an earlier version of this program can read the file after a clean stop. What cannot be
-// folded now stays in the journal, and nothing is lost.
-func (d *DB) rest() {
+// rest folds the journal, so that an earlier version of this program can read the file after a clean stop. Where nothing was
+// committed, nothing is written; what finds no room stays in the journal.
+func (d *DB) rest() error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
-	if now := d.layers.Load().now; now.commits > 0 && d.poison.Load() == nil {
-		_ = d.fold(now.rev, nil, nil)
+	now := d.layers.Load().now
+	if now.commits == 0 || now.rev == d.opened || d.poison.Load() != nil {
+		return nil
 	}
+	err := d.fold(now.rev, nil, nil)
+	if errors.Is(err, store.ErrFull) {
+		return nil
+	}
+	return err
 }
 
 // Close implements store.KV. It waits for calls that are under way. Its error may be ErrVanished.
 func (d *DB) Close() (err error) {
 	d.closing.Do(func() {
 		d.seq.close()
-		var gone error
 		if d.poison.Load() == nil {
-			gone = d.inPlace()
+			if err = d.inPlace(); err == nil {
+				err = d.rest()
+			}
 		}
 		if p := d.poison.Load(); p != nil && p.stuck {
-			err = drop(d.file) // bbolt's own Close would wait for ever
+			err = errors.Join(err, drop(d.file)) // bbolt's own Close would wait for ever
 			return
 		}
-		if gone == nil {
-			d.rest()
-		}
-		err = errors.Join(gone, d.db.Close())
+		err = errors.Join(err, d.db.Close())
 	})
 	return err
 }

@@ -20,7 +20,8 @@ const (
 	// through.
 	journalCommits = 64
 	journalSize    = 256 << 10
-	// journalPage is how much goes into one page: a bucket for each has no branch that would be written too.
+	// journalPage is how much goes into one page: a bucket for each has no branch that would be written too. Where pages are
+	// smaller, some have one.
 	journalPage = pageSize - 512
 )
 
@@ -97,8 +98,8 @@ func (o *overlay) room(rev uint64, size int) (page uint64, filled int) {
 }
 
 // takes reports whether a commit of these changes can be put into the journal.
-func (o *overlay) takes(record []byte, cs []change) bool {
-	return o.commits < journalCommits && o.size+len(record) <= journalSize &&
+func (o *overlay) takes(cs []change) bool {
+	return o.commits < journalCommits && o.size+recordSize(cs) <= journalSize &&
 		!slices.ContainsFunc(cs, func(c change) bool { return len(c.key) == 0 || len(c.key) > bbolt.MaxKeySize })
 }
 
@@ -119,12 +120,16 @@ func (o *overlay) between(from, to []byte) []change {
 // checksums of its own, so that one flipped byte spoils one key.
 const recordHeader = 8
 
-func encodeChanges(rev uint64, cs []change) []byte {
+func recordSize(cs []change) int {
 	size := recordHeader
 	for _, c := range cs {
 		size += 6 + len(c.key) + len(c.stored)
 	}
-	b := make([]byte, recordHeader, size)
+	return size
+}
+
+func encodeChanges(rev uint64, cs []change) []byte {
+	b := make([]byte, recordHeader, recordSize(cs))
 	for _, c := range cs {
 		b = binary.BigEndian.AppendUint16(b, uint16(len(c.key)))
 		put := uint32(0)
@@ -182,12 +187,16 @@ func decodeChanges(rev uint64, record []byte) ([]change, error) {
 	return cs, nil
 }
 
-// loadJournal reads what lies upon bucket "kv".
+// loadJournal reads what lies upon bucket "kv". Of a journal it knows the last commit, so that none is lost unnoticed.
 func loadJournal(tx *bbolt.Tx) (*overlay, error) {
 	base := tx.Bucket(kvBucket).Sequence()
 	o := &overlay{base: base, rev: base}
 	for _, name := range journalPages(tx) {
-		err := tx.Bucket(name).ForEach(func(k, record []byte) error {
+		b := tx.Bucket(name)
+		if b.Root() == 1 {
+			return nil, fmt.Errorf("%w: the journal is not where it should be", ErrDamaged) // bbolt would look for ever
+		}
+		err := b.ForEach(func(k, record []byte) error {
 			if !bytes.Equal(k, journalKey(o.rev+1)) {
 				return fmt.Errorf("%w: commit %d is missing in the journal", ErrDamaged, o.rev+1)
 			}
@@ -202,6 +211,10 @@ func loadJournal(tx *bbolt.Tx) (*overlay, error) {
 		}
 	}
 	o.page = 0
+	id := tx.Bucket(identityBucket)
+	if journalled := formatOf(id) == formatJournal; journalled != (o.commits > 0) || journalled && id.Sequence() != o.rev {
+		return nil, fmt.Errorf("%w: of its journal a part is missing", ErrDamaged)
+	}
 	return o, nil
 }
 
@@ -223,6 +236,9 @@ func journal(tx *bbolt.Tx, o *overlay, rev uint64, record []byte) error {
 		if err := setFormat(tx, formatJournal); err != nil {
 			return err
 		}
+	}
+	if err := tx.Bucket(identityBucket).SetSequence(rev); err != nil {
+		return err
 	}
 	page, _ := o.room(rev, len(record))
 	b, err := tx.CreateBucketIfNotExists(slices.Concat(journalName, journalKey(page)))
@@ -257,6 +273,10 @@ func fold(tx *bbolt.Tx, o *overlay, rev uint64, cs []change) error {
 		}
 	}
 	return setFormat(tx, formatPlain)
+}
+
+func formatOf(identity *bbolt.Bucket) uint64 {
+	return binary.BigEndian.Uint64(identity.Get(formatName))
 }
 
 func setFormat(tx *bbolt.Tx, n uint64) error {

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"go.etcd.io/bbolt"
@@ -22,6 +23,7 @@ import (
 	"countersign/store"
 	"countersign/store/bolt"
 	"countersign/store/storetest"
+	"countersign/workflow"
 )
 
 // killed is a database that nobody ever closes: what is opened next is what a kill would have left.
@@ -115,13 +117,26 @@ func TestJournal_EarlierVersionsKnowWhereTheyStand(t *testing.T) {
 	if format, journal := formatOf(t, path); format != 2 || journal == 0 {
 		t.Errorf("in use: format %d with %d buckets of the journal, want format 2 with some", format, journal)
 	}
-	mustStore(t, path).Close()
-	if format, journal := formatOf(t, path); format != 1 || journal != 0 {
-		t.Errorf("after a clean stop: format %d with %d buckets of the journal, want format 1 with none", format, journal)
-	}
 	s := mustStore(t, path)
-	if err := whole(t.Context(), s, 5); err != nil {
-		t.Error(err)
+	if _, err := commitOne(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	var copied bytes.Buffer
+	if err := s.Backup(t.Context(), &copied); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	backup := filepath.Join(t.TempDir(), "backup")
+	if err := os.WriteFile(backup, copied.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, path := range map[string]string{"after a clean stop": path, "backup": backup} {
+		if format, journal := formatOf(t, path); format != 1 || journal != 0 {
+			t.Errorf("%s: format %d with %d buckets of the journal, want format 1 with none", name, format, journal)
+		}
+		if err := whole(t.Context(), mustStore(t, path), 6); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -243,6 +258,101 @@ func rewrite(b *bbolt.Bucket, size int) error {
 
 func putFormat(tx *bbolt.Tx, n uint64) error {
 	return tx.Bucket([]byte("countersign")).Put([]byte("format"), binary.BigEndian.AppendUint64(nil, n))
+}
+
+// TestJournal_FlippedRootPage flips a bit of each byte of the page that names the buckets, in a file that nothing lies beside,
+// as a backup is: what was acknowledged is there, or the file is refused or damaged; nothing goes unnoticed.
+func TestJournal_FlippedRootPage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a thousand files are written and opened")
+	}
+	const requests = 30
+	sound, err := os.ReadFile(leftBehind(t, requests))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var acks []ack
+	for n := range requests {
+		acks = append(acks, ack{Number: workflow.Number(n + 1), State: workflow.Pending})
+	}
+	root := int(binary.NativeEndian.Uint64(sound[newestMeta(sound)*page+32:])) * page
+	l := newLooker(t, 3*time.Second)
+	noticed := 0
+	for at := root; at < root+1000; at++ {
+		b := bytes.Clone(sound)
+		b[at] ^= 1
+		err := l.reopen(leftover{db: &image{data: b, size: len(b)}}, acks)
+		if errors.Is(err, errLost) {
+			t.Errorf("byte %d of the page flipped: %v", at-root, err)
+		}
+		if err != nil {
+			noticed++
+		}
+	}
+	t.Logf("%d of 1,000 flips were noticed", noticed)
+	if noticed < 100 {
+		t.Error("these are too few")
+	}
+}
+
+// TestClose_DamagedMeanwhile: Close ends, and says what it met, whatever has become of the file since it was opened.
+func TestClose_DamagedMeanwhile(t *testing.T) {
+	for name, damage := range map[string]func(t *testing.T, kv *bolt.DB, path string) error{
+		"cut to two pages":   func(_ *testing.T, _ *bolt.DB, path string) error { return os.Truncate(path, 2*page) },
+		"cut to three pages": func(_ *testing.T, _ *bolt.DB, path string) error { return os.Truncate(path, 3*page) },
+		"no meta pages": func(t *testing.T, _ *bolt.DB, path string) error {
+			f, err := os.OpenFile(path, os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			_, err = f.WriteAt(make([]byte, 2*page), 0)
+			return errors.Join(err, f.Close())
+		},
+		"disk gone": func(_ *testing.T, kv *bolt.DB, _ string) error { return kv.CloseFile() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "c.db")
+			kv := mustOpen(t, path)
+			for i := range 10 {
+				if _, err := kv.Commit(t.Context(), onePut(fmt.Sprint(i), "v")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := damage(t, kv, path); err != nil {
+				t.Fatal(err)
+			}
+			closed := make(chan error, 1)
+			go func() { closed <- kv.Close() }()
+			select {
+			case err := <-closed:
+				if !errors.Is(err, store.ErrFailed) {
+					t.Errorf("close: %v, want ErrFailed", err)
+				}
+			case <-time.After(30 * time.Second):
+				t.Fatal("close does not end")
+			}
+		})
+	}
+}
+
+// TestClose_WritesNothingWhereNothingWasCommitted: whoever only looks at a file leaves it as it was, with its journal.
+func TestClose_WritesNothingWhereNothingWasCommitted(t *testing.T) {
+	path := leftBehind(t, 5)
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := mustStore(t, path)
+	if err := whole(t.Context(), s, 5); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	after, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the file was changed (%v)", err)
+	}
 }
 
 // TestJournal_AgreesWithAPlainMap lets a database, killed now and then, and a plain map go through the same random commits,

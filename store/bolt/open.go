@@ -3,7 +3,6 @@ package bolt
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,8 +35,8 @@ const (
 	formatPlain   = 1
 	formatJournal = 2
 	idSize        = 16
-	// pageSize is that of a new database; a database keeps its own. A commit writes the last page of each family of keys,
-	// and their branches, wherever they are: of twice the usual size they are a third fewer.
+	// pageSize is that of a new database; a database keeps its own. A fold of the journal writes the last pages of each family
+	// of keys, and their branches, wherever they are: of twice the usual size they are a third fewer.
 	pageSize = 8192
 	// initialMap is how much address space is set aside, so that the map never moves while the database grows: to move it
 	// bbolt waits for all readers, and all writers wait meanwhile.
@@ -172,17 +171,17 @@ func (d *DB) identity() ([]byte, error) {
 			if len(v) != 8 {
 				return fmt.Errorf("%w: its format cannot be read", ErrDamaged)
 			}
-			if n := binary.BigEndian.Uint64(v); n > formatJournal {
+			if n := formatOf(b); n > formatJournal {
 				return fmt.Errorf("%w: its format is %d, this program knows %d", ErrNewer, n, formatJournal)
 			}
 			if id = bytes.Clone(b.Get(idName)); len(id) != idSize {
 				return fmt.Errorf("%w: its identity cannot be read", ErrDamaged)
 			}
 			over, err := loadJournal(tx)
-			if err == nil && (over.commits > 0) != (binary.BigEndian.Uint64(v) == formatJournal) {
-				err = fmt.Errorf("%w: its journal is missing", ErrDamaged)
+			if err == nil {
+				d.layers.Store(&layers{now: over})
+				d.opened = over.rev
 			}
-			d.layers.Store(&layers{now: over})
 			return err
 		})
 	})
