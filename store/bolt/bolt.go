@@ -319,7 +319,8 @@ func (d *DB) rest() error {
 	return err
 }
 
-// Close implements store.KV. It waits for calls that are under way. Its error may be ErrVanished.
+// Close implements store.KV. It waits for calls that are under way. Its error may be ErrVanished, or ErrPoisoned where the
+// journal could not be folded; what was acknowledged is in the file all the same.
 func (d *DB) Close() (err error) {
 	d.closing.Do(func() {
 		d.seq.close()
