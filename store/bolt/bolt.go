@@ -221,8 +221,8 @@ func compare(s snapshot, cs []store.Compare) error {
 var zeros [growBy / 4]byte
 
 // prepareRoom makes the file longer before its pages are needed, by writing zeros behind the last one. Of a page that the
-// file system has not allocated before, fdatasync waits for its journal too, which costs a lone commit a tenth of its time. It
-// runs within the only write transaction, so nobody else writes there. Where it fails, bbolt makes the file longer
+// file system has not allocated before, fdatasync waits for its journal too, which costs a lone commit a tenth of its
+// time. It runs within the only write transaction, so nobody else writes there. Where it fails, bbolt makes the file longer
 // when it must, and its error counts.
 func (d *DB) prepareRoom(used int64) {
 	info, err := d.file.Stat()

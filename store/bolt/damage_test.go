@@ -332,9 +332,7 @@ func setFormat(t *testing.T, path string, n uint64) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if err := db.Update(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte("countersign")).Put([]byte("format"), binary.BigEndian.AppendUint64(nil, n))
-	}); err != nil {
+	if err := db.Update(func(tx *bbolt.Tx) error { return putFormat(tx, n) }); err != nil {
 		t.Fatal(err)
 	}
 }

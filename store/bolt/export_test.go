@@ -15,6 +15,9 @@ var SidecarPath = sidecarPath
 // Initialise makes a database with pages of a given size at path, which is not yet there.
 var Initialise = initialise
 
+// JournalPages are the names of the buckets that are the journal of a file.
+var JournalPages = journalPages
+
 // CheckRecord demands that a record of two changes is read back as it was written, and that an arbitrary one, its checksum
 // made right, is read or refused.
 func CheckRecord(t *testing.T, rev uint64, arbitrary, key, value []byte) {

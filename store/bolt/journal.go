@@ -187,7 +187,7 @@ func decodeChanges(rev uint64, record []byte) ([]change, error) {
 	return cs, nil
 }
 
-// loadJournal reads what lies upon bucket "kv". Of a journal it knows the last commit, so that none is lost unnoticed.
+// loadJournal reads what lies upon bucket "kv". The file says which commit its journal ends with, so none is lost unnoticed.
 func loadJournal(tx *bbolt.Tx) (*overlay, error) {
 	base := tx.Bucket(kvBucket).Sequence()
 	o := &overlay{base: base, rev: base}

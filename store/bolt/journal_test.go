@@ -98,12 +98,8 @@ func formatOf(t *testing.T, path string) (format uint64, journal int) {
 	defer db.Close()
 	if err := db.View(func(tx *bbolt.Tx) error {
 		format = binary.BigEndian.Uint64(tx.Bucket([]byte("countersign")).Get([]byte("format")))
-		return tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
-			if bytes.HasPrefix(name, []byte("journal ")) {
-				journal++
-			}
-			return nil
-		})
+		journal = len(bolt.JournalPages(tx))
+		return nil
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -164,8 +160,7 @@ func TestJournal_FlippedByte(t *testing.T) {
 	}
 	var record []byte // of the last commit
 	if err := db.View(func(tx *bbolt.Tx) error {
-		name, _ := tx.Cursor().Seek([]byte("journal "))
-		_, v := tx.Bucket(name).Cursor().Last()
+		_, v := tx.Bucket(bolt.JournalPages(tx)[0]).Cursor().Last()
 		record = bytes.Clone(v)
 		return nil
 	}); err != nil {
@@ -215,14 +210,7 @@ func TestJournal_Incomplete(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := db.Update(func(tx *bbolt.Tx) error {
-			var pages [][]byte
-			c := tx.Cursor()
-			for k, _ := c.Seek([]byte("journal ")); bytes.HasPrefix(k, []byte("journal ")); k, _ = c.Next() {
-				pages = append(pages, bytes.Clone(k))
-			}
-			return change(tx, pages)
-		}); err != nil {
+		if err := db.Update(func(tx *bbolt.Tx) error { return change(tx, bolt.JournalPages(tx)) }); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if err := db.Close(); err != nil {
