@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -38,9 +37,11 @@ type batch struct {
 	head    head
 	headRev uint64
 
-	compares map[string]uint64
-	puts     map[string][]byte
-	deletes  map[string]struct{}
+	// What is to be stored, in no order; of a key that is put and deleted, the put counts.
+	compares []Compare
+	puts     []Put
+	deletes  [][]byte
+	room     []byte // for values that are yet to come
 }
 
 // verdict is what became of one commit of a batch. A tentative one refers to what the batch itself would store.
@@ -61,9 +62,6 @@ func (s *Store) evaluate(ctx context.Context, ps []*pending) (*batch, error) {
 		claimed:  map[string]claim{},
 		head:     s.head,
 		headRev:  s.headRev,
-		compares: map[string]uint64{},
-		puts:     map[string][]byte{},
-		deletes:  map[string]struct{}{},
 	}
 	if err := b.read(ctx, s.kv); err != nil {
 		return nil, err
@@ -82,25 +80,22 @@ func (s *Store) evaluate(ctx context.Context, ps []*pending) (*batch, error) {
 
 // read reads what the commits are judged by, all at once.
 func (b *batch) read(ctx context.Context, kv KV) error {
-	wanted := map[string]struct{}{}
+	var wanted [][]byte
 	deliveries := 0
 	for _, p := range b.commits {
 		for _, w := range p.writes {
-			wanted[string(w.key)] = struct{}{}
+			wanted = append(wanted, w.key)
 			if w.alone != nil {
-				wanted[string(w.alone)] = struct{}{}
+				wanted = append(wanted, w.alone)
 			}
 		}
 		if p.delivery != "" {
-			wanted[string(claimKey(p.claimID))] = struct{}{}
+			wanted = append(wanted, claimKey(p.claimID))
 			deliveries++
 		}
 	}
-	keys := make([][]byte, 0, len(wanted))
-	for _, k := range slices.Sorted(maps.Keys(wanted)) {
-		keys = append(keys, []byte(k))
-	}
-	items, err := kv.Get(ctx, keys...)
+	slices.SortFunc(wanted, bytes.Compare)
+	items, err := kv.Get(ctx, slices.CompactFunc(wanted, bytes.Equal)...)
 	if err != nil {
 		return err
 	}
@@ -146,16 +141,16 @@ func (b *batch) judge(p *pending) verdict {
 			return verdict{err: &workflow.DuplicateError{Delivery: p.delivery, Numbers: numbers}, tentative: true}
 		}
 	}
-	seen := map[string]bool{}
-	for _, w := range p.writes {
-		key := string(w.key)
-		if b.written[key] || w.alone != nil && b.written[string(w.alone)] {
+	for i, w := range p.writes {
+		if b.written[string(w.key)] || w.alone != nil && b.written[string(w.alone)] {
 			return verdict{err: conflict(w), tentative: true}
 		}
-		if seen[key] || b.revs[key] != w.rev || w.alone != nil && b.revs[string(w.alone)] != w.aloneRev {
+		if b.revs[string(w.key)] != w.rev || w.alone != nil && b.revs[string(w.alone)] != w.aloneRev {
 			return verdict{err: conflict(w)}
 		}
-		seen[key] = true
+		if slices.ContainsFunc(p.writes[:i], func(v write) bool { return bytes.Equal(v.key, w.key) }) {
+			return verdict{err: conflict(w)}
+		}
 	}
 	return verdict{}
 }
@@ -176,7 +171,7 @@ func (b *batch) apply(p *pending) error {
 		b.append(l)
 	}
 	for _, seq := range p.forget {
-		b.deletes[string(auditKey(seq))] = struct{}{}
+		b.delete(auditKey(seq))
 	}
 	if p.checkpoint != nil {
 		if err := b.point(*p.checkpoint); err != nil {
@@ -199,23 +194,23 @@ func (b *batch) applyWrite(w *write) {
 		b.append(l)
 		audit = append(audit, b.head.Seq)
 	}
-	b.compares[string(w.key)] = w.rev
+	b.compare(w.key, w.rev)
 	b.put(w.key, encodeRecord(audit, w.request))
 	b.written[string(w.key)] = true
 	b.head.Number = max(b.head.Number, w.number)
 	for _, k := range w.oldIndex {
 		if !contains(w.index, k) {
-			b.deletes[string(k)] = struct{}{}
+			b.delete(k)
 		}
 	}
 	for _, k := range w.index {
-		if !contains(w.oldIndex, k) {
+		if !contains(w.oldIndex, k) && !bytes.Equal(k, w.alone) {
 			b.put(k, nil)
 		}
 	}
 	if w.alone != nil {
 		b.put(w.alone, appendNumber(nil, w.number))
-		b.compares[string(w.alone)] = w.aloneRev
+		b.compare(w.alone, w.aloneRev)
 		b.written[string(w.alone)] = true
 	}
 }
@@ -223,12 +218,12 @@ func (b *batch) applyWrite(w *write) {
 func (b *batch) applyRemoval(w *write) {
 	b.written[string(w.key)] = true
 	for _, k := range w.oldIndex {
-		b.deletes[string(k)] = struct{}{}
+		b.delete(k)
 	}
 	for _, seq := range w.oldAudit {
-		b.deletes[string(auditKey(seq))] = struct{}{}
+		b.delete(auditKey(seq))
 	}
-	b.deletes[string(w.key)] = struct{}{}
+	b.delete(w.key)
 }
 
 func contains(keys [][]byte, key []byte) bool {
@@ -250,7 +245,7 @@ func (b *batch) claim(id []byte, numbers []workflow.Number) error {
 	}
 	key := claimKey(id)
 	b.claims[string(key)] = numbers
-	b.compares[string(key)] = 0
+	b.compare(key, 0)
 	b.put(key, payload)
 	b.put(claimTimeKey(b.now, id), nil)
 	for range min(claimsPerClaim, len(b.old)) {
@@ -259,14 +254,28 @@ func (b *batch) claim(id []byte, numbers []workflow.Number) error {
 		if len(k) != 1+timeSize+claimIDSize {
 			return damaged(k, "the key has the wrong length")
 		}
-		b.deletes[string(k)] = struct{}{}
-		b.deletes[string(claimKey(k[1+timeSize:]))] = struct{}{}
+		b.delete(k)
+		b.delete(claimKey(k[1+timeSize:]))
 	}
 	return nil
 }
 
+func (b *batch) compare(key []byte, rev uint64) {
+	b.compares = append(b.compares, Compare{Key: key, Rev: rev})
+}
+
+func (b *batch) delete(key []byte) { b.deletes = append(b.deletes, key) }
+
+// roomSize is how much room is made at a time: a value for each key would be much work for the heap.
+const roomSize = 32 << 10
+
 func (b *batch) put(key, payload []byte) {
-	b.puts[string(key)] = seal(key, payload)
+	if cap(b.room)-len(b.room) < envelopeSize+len(payload) {
+		b.room = make([]byte, 0, max(roomSize, envelopeSize+len(payload)))
+	}
+	from := len(b.room)
+	b.room = appendSealed(b.room, key, payload)
+	b.puts = append(b.puts, Put{Key: key, Value: b.room[from:len(b.room):len(b.room)]})
 }
 
 // txn is the batch as the engine takes it.
@@ -276,23 +285,15 @@ func (b *batch) txn() (Txn, error) {
 		return Txn{}, fmt.Errorf("head record: %w", err)
 	}
 	b.put(headKey, payload)
-	b.compares[string(headKey)] = b.headRev
-	txn := Txn{Puts: make([]Put, 0, len(b.puts)), Compares: make([]Compare, 0, len(b.compares))}
-	for k, v := range b.puts {
-		txn.Puts = append(txn.Puts, Put{Key: []byte(k), Value: v})
-	}
-	for k, rev := range b.compares {
-		txn.Compares = append(txn.Compares, Compare{Key: []byte(k), Rev: rev})
-	}
-	for k := range b.deletes {
-		if _, kept := b.puts[k]; !kept {
-			txn.Deletes = append(txn.Deletes, []byte(k))
-		}
-	}
-	slices.SortFunc(txn.Puts, func(x, y Put) int { return bytes.Compare(x.Key, y.Key) })
-	slices.SortFunc(txn.Compares, func(x, y Compare) int { return bytes.Compare(x.Key, y.Key) })
-	slices.SortFunc(txn.Deletes, bytes.Compare)
-	return txn, nil
+	b.compare(headKey, b.headRev)
+	slices.SortFunc(b.puts, func(x, y Put) int { return bytes.Compare(x.Key, y.Key) })
+	slices.SortFunc(b.compares, func(x, y Compare) int { return bytes.Compare(x.Key, y.Key) })
+	slices.SortFunc(b.deletes, bytes.Compare)
+	b.deletes = slices.DeleteFunc(slices.CompactFunc(b.deletes, bytes.Equal), func(k []byte) bool {
+		_, put := slices.BinarySearchFunc(b.puts, k, func(p Put, k []byte) int { return bytes.Compare(p.Key, k) })
+		return put
+	})
+	return Txn{Compares: b.compares, Puts: b.puts, Deletes: b.deletes}, nil
 }
 
 // learnNumbers catches up with other replicas when a new request met a number that is stored already: the next Reserve

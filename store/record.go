@@ -39,10 +39,13 @@ func (e *DamageError) Unwrap() error { return ErrDamaged }
 // seal puts a payload in the envelope that open checks. The key is covered too, so that a value under a foreign key is
 // found out.
 func seal(key, payload []byte) []byte {
-	v := make([]byte, envelopeSize, envelopeSize+len(payload))
-	v[0] = envelopeVersion
-	binary.BigEndian.PutUint32(v[1:], checksum(key, payload))
-	return append(v, payload...)
+	return appendSealed(make([]byte, 0, envelopeSize+len(payload)), key, payload)
+}
+
+// appendSealed appends what seal returns.
+func appendSealed(b, key, payload []byte) []byte {
+	b = binary.BigEndian.AppendUint32(append(b, envelopeVersion), checksum(key, payload))
+	return append(b, payload...)
 }
 
 func checksum(key, payload []byte) uint32 {

@@ -146,13 +146,15 @@ func headerSum(key, rev []byte) uint32 {
 	return crc32.Update(crc32.Update(0, castagnoli, key), castagnoli, rev)
 }
 
-// sealed is a value as it is stored.
-func sealed(key, value []byte, rev uint64) []byte {
-	v := make([]byte, headerSize, headerSize+len(value))
-	binary.BigEndian.PutUint64(v, rev)
-	binary.BigEndian.PutUint32(v[8:], headerSum(key, v[:8]))
-	return append(v, value...)
+// appendStored appends a value as it is stored.
+func appendStored(b, key, value []byte, rev uint64) []byte {
+	from := len(b)
+	b = binary.BigEndian.AppendUint64(b, rev)
+	b = binary.BigEndian.AppendUint32(b, headerSum(key, b[from:]))
+	return append(b, value...)
 }
+
+var errDisorder = errors.New("a commit's keys are not in order, or one is there twice")
 
 // Commit implements store.KV. It pays no heed to ctx: a commit lasts as long as the disk takes.
 func (d *DB) Commit(_ context.Context, txn store.Txn) (uint64, error) {
@@ -160,10 +162,12 @@ func (d *DB) Commit(_ context.Context, txn store.Txn) (uint64, error) {
 	defer d.writing.Unlock()
 	now := d.layers.Load().now
 	next := now.rev + 1
-	cs := changesOf(txn, next)
+	record, cs := encode(txn, next)
+	if !ordered(cs) {
+		return 0, errDisorder
+	}
 	var err error
-	if now.takes(cs) {
-		record := encodeChanges(next, cs)
+	if now.takes(cs, len(record)) {
 		err = d.update(func(tx *bbolt.Tx) error {
 			if err := compare(snapshot{tx.Bucket(kvBucket), now}, txn.Compares); err != nil {
 				return err

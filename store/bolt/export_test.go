@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"testing"
+
+	"countersign/store"
 )
 
 // CloseFile closes the file under bbolt's feet: the next write fails like that of a disk that has gone.
@@ -24,20 +26,27 @@ func CheckRecord(t *testing.T, rev uint64, arbitrary, key, value []byte) {
 	if len(key) > 1000 {
 		key = key[:1000]
 	}
-	cs := []change{{key: key, stored: append([]byte{}, value...)}, {key: append(bytes.Clone(key), 0)}}
-	got, err := decodeChanges(rev, encodeChanges(rev, cs))
-	if err != nil || len(got) != 2 || !bytes.Equal(got[0].key, key) || !bytes.Equal(got[0].stored, value) ||
-		got[0].stored == nil || !bytes.Equal(got[1].key, cs[1].key) || got[1].stored != nil {
-		t.Errorf("%v is read back as %v, %v", cs, got, err)
+	record, cs := encode(store.Txn{Puts: []store.Put{{Key: key, Value: value}}, Deletes: [][]byte{append(bytes.Clone(key), 0)}}, rev)
+	for _, same := range []func() ([]change, error){
+		func() ([]change, error) { return cs, nil }, func() ([]change, error) { return decode(rev, record) },
+	} {
+		got, err := same()
+		if err != nil || len(got) != 2 || !bytes.Equal(got[0].key, key) || len(got[0].stored) != headerSize+len(value) ||
+			!bytes.Equal(got[0].stored[headerSize:], value) || !bytes.Equal(got[1].key, append(bytes.Clone(key), 0)) || got[1].stored != nil {
+			t.Errorf("%q = %q is read back as %v, %v", key, value, got, err)
+		}
+		if n, err := revision(key, got[0].stored); err != nil || n != rev {
+			t.Errorf("its revision is %d, %v, not %d", n, err, rev)
+		}
 	}
-	if _, err := decodeChanges(rev+1, encodeChanges(rev, cs)); err == nil {
+	if _, err := decode(rev+1, record); err == nil {
 		t.Error("it is taken for another commit")
 	}
-	_, _ = decodeChanges(rev, arbitrary)
+	_, _ = decode(rev, arbitrary)
 	if len(arbitrary) >= recordHeader {
 		size := min(binary.BigEndian.Uint32(arbitrary[4:]), uint32(len(arbitrary)-recordHeader))
 		binary.BigEndian.PutUint32(arbitrary[4:], size)
 		binary.BigEndian.PutUint32(arbitrary, frameSum(rev, arbitrary[4:recordHeader+size]))
-		_, _ = decodeChanges(rev, arbitrary)
+		_, _ = decode(rev, arbitrary)
 	}
 }

@@ -59,19 +59,6 @@ func (l *layers) upon(rev uint64) *overlay {
 	}
 }
 
-// changesOf are the changes of a commit.
-func changesOf(txn store.Txn, rev uint64) []change {
-	cs := make([]change, 0, len(txn.Puts)+len(txn.Deletes))
-	for _, p := range txn.Puts {
-		cs = append(cs, change{bytes.Clone(p.Key), sealed(p.Key, p.Value, rev)})
-	}
-	for _, k := range txn.Deletes {
-		cs = append(cs, change{key: bytes.Clone(k)})
-	}
-	slices.SortFunc(cs, func(a, b change) int { return bytes.Compare(a.key, b.key) })
-	return cs
-}
-
 // with is o with one more commit on top.
 func (o *overlay) with(rev uint64, cs []change, size int) *overlay {
 	all := make([]change, 0, len(o.changes)+len(cs))
@@ -97,9 +84,9 @@ func (o *overlay) room(rev uint64, size int) (page uint64, filled int) {
 	return o.page, o.filled + size
 }
 
-// takes reports whether a commit of these changes can be put into the journal.
-func (o *overlay) takes(cs []change) bool {
-	return o.commits < journalCommits && o.size+recordSize(cs) <= journalSize &&
+// takes reports whether a commit can be put into the journal: what it changes, and the size of its record.
+func (o *overlay) takes(cs []change, size int) bool {
+	return o.commits < journalCommits && o.size+size <= journalSize &&
 		!slices.ContainsFunc(cs, func(c change) bool { return len(c.key) == 0 || len(c.key) > bbolt.MaxKeySize })
 }
 
@@ -120,38 +107,48 @@ func (o *overlay) between(from, to []byte) []change {
 // checksums of its own, so that one flipped byte spoils one key.
 const recordHeader = 8
 
-func recordSize(cs []change) int {
-	size := recordHeader
-	for _, c := range cs {
-		size += 6 + len(c.key) + len(c.stored)
+// encode makes the record of a commit. The changes that it returns share its memory.
+func encode(txn store.Txn, rev uint64) (record []byte, cs []change) {
+	frame, size := recordHeader, 0
+	for _, p := range txn.Puts {
+		frame += 6 + len(p.Key)
+		size += headerSize + len(p.Value)
 	}
-	return size
-}
-
-func encodeChanges(rev uint64, cs []change) []byte {
-	b := make([]byte, recordHeader, recordSize(cs))
-	for _, c := range cs {
-		b = binary.BigEndian.AppendUint16(b, uint16(len(c.key)))
+	for _, k := range txn.Deletes {
+		frame += 6 + len(k)
+	}
+	record = make([]byte, recordHeader, frame+size)
+	cs = make([]change, 0, len(txn.Puts)+len(txn.Deletes))
+	stored := record[frame:frame]
+	for puts, deletes := txn.Puts, txn.Deletes; len(puts) > 0 || len(deletes) > 0; {
+		var c change
+		var key []byte
 		put := uint32(0)
-		if c.stored != nil {
-			put = uint32(len(c.stored)) + 1
+		if len(deletes) == 0 || len(puts) > 0 && bytes.Compare(puts[0].Key, deletes[0]) < 0 {
+			key = puts[0].Key
+			from := len(stored)
+			stored = appendStored(stored, key, puts[0].Value, rev)
+			c.stored = stored[from:len(stored):len(stored)]
+			put, puts = uint32(len(c.stored))+1, puts[1:]
+		} else {
+			key, deletes = deletes[0], deletes[1:]
 		}
-		b = append(binary.BigEndian.AppendUint32(b, put), c.key...)
+		record = binary.BigEndian.AppendUint16(record, uint16(len(key)))
+		record = append(binary.BigEndian.AppendUint32(record, put), key...)
+		c.key = record[len(record)-len(key) : len(record) : len(record)]
+		cs = append(cs, c)
 	}
-	binary.BigEndian.PutUint32(b[4:], uint32(len(b)-recordHeader))
-	binary.BigEndian.PutUint32(b, frameSum(rev, b[4:]))
-	for _, c := range cs {
-		b = append(b, c.stored...)
-	}
-	return b
+	binary.BigEndian.PutUint32(record[4:], uint32(frame-recordHeader))
+	binary.BigEndian.PutUint32(record, frameSum(rev, record[4:]))
+	return record[:frame+size], cs
 }
 
 func frameSum(rev uint64, sizeAndFrame []byte) uint32 {
 	return crc32.Update(crc32.Checksum(binary.BigEndian.AppendUint64(nil, rev), castagnoli), castagnoli, sizeAndFrame)
 }
 
-// decodeChanges is the inverse of encodeChanges. What it returns does not share memory with the record.
-func decodeChanges(rev uint64, record []byte) ([]change, error) {
+// decode is the inverse of encode. What it returns does not share memory with the record.
+func decode(rev uint64, record []byte) ([]change, error) {
 	bad := fmt.Errorf("%w: commit %d in the journal is not what was written", ErrDamaged, rev)
 	if len(record) < recordHeader {
 		return nil, bad
@@ -181,10 +178,20 @@ func decodeChanges(rev uint64, record []byte) ([]change, error) {
 		}
 		cs = append(cs, c)
 	}
-	if len(values) > 0 || !slices.IsSortedFunc(cs, func(a, b change) int { return bytes.Compare(a.key, b.key) }) {
+	if len(values) > 0 || !ordered(cs) {
 		return nil, bad
 	}
 	return cs, nil
+}
+
+// ordered reports whether changes are sorted, one for each key: else what lies upon bucket "kv" could not be found.
+func ordered(cs []change) bool {
+	for i := 1; i < len(cs); i++ {
+		if bytes.Compare(cs[i-1].key, cs[i].key) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // loadJournal reads what lies upon bucket "kv". The file says which commit its journal ends with, so none is lost unnoticed.
@@ -200,7 +207,7 @@ func loadJournal(tx *bbolt.Tx) (*overlay, error) {
 			if !bytes.Equal(k, journalKey(o.rev+1)) {
 				return fmt.Errorf("%w: commit %d is missing in the journal", ErrDamaged, o.rev+1)
 			}
-			cs, err := decodeChanges(o.rev+1, record)
+			cs, err := decode(o.rev+1, record)
 			if err == nil {
 				o = o.with(o.rev+1, cs, len(record))
 			}
@@ -252,7 +259,7 @@ func journal(tx *bbolt.Tx, o *overlay, rev uint64, record []byte) error {
 func fold(tx *bbolt.Tx, o *overlay, rev uint64, cs []change) error {
 	b := tx.Bucket(kvBucket)
 	b.FillPercent = fill
-	for _, c := range slices.Concat(o.changes, cs) {
+	for _, c := range o.with(rev, cs, 0).changes {
 		if c.stored == nil {
 			if err := b.Delete(c.key); err != nil {
 				return fmt.Errorf("delete key %x: %w", c.key, err)

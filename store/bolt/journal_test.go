@@ -401,6 +401,30 @@ func TestJournal_AgreesWithAPlainMap(t *testing.T) {
 	}
 }
 
+// TestCommit_Disorder: keys out of their order could not be found again, so they are never stored.
+func TestCommit_Disorder(t *testing.T) {
+	kv, err := bolt.Open(t.Context(), filepath.Join(t.TempDir(), "c.db"), bolt.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kv.Close()
+	a, b := store.Put{Key: []byte("a")}, store.Put{Key: []byte("b")}
+	for name, txn := range map[string]store.Txn{
+		"puts": {Puts: []store.Put{b, a}}, "deletes": {Deletes: [][]byte{b.Key, a.Key}},
+		"put twice": {Puts: []store.Put{a, a}}, "put and deleted": {Puts: []store.Put{a}, Deletes: [][]byte{a.Key}},
+	} {
+		if _, err := kv.Commit(t.Context(), txn); err == nil {
+			t.Errorf("%s: it was stored", name)
+		}
+	}
+	if items, err := kv.Get(t.Context(), a.Key, b.Key); err != nil || items[0].Rev != 0 || items[1].Rev != 0 {
+		t.Errorf("stored is %v, %v", items, err)
+	}
+	if _, err := kv.Commit(t.Context(), store.Txn{Puts: []store.Put{a, b}}); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
 // randomTxn puts and deletes some keys, most of the time a few.
 func randomTxn(rnd *rand.Rand, key func() []byte) store.Txn {
 	count := 1 + rnd.IntN(4)

@@ -131,6 +131,9 @@ func (h *handle) Commit(_ context.Context, txn store.Txn) (uint64, error) {
 		return 0, err
 	}
 	defer unlock()
+	if err := wellFormed(txn); err != nil {
+		return 0, err
+	}
 	m := h.memory
 	for _, c := range txn.Compares {
 		var rev uint64
@@ -149,6 +152,35 @@ func (h *handle) Commit(_ context.Context, txn store.Txn) (uint64, error) {
 	}
 	m.put(txn.Puts)
 	return m.rev, nil
+}
+
+// wellFormed reports what store.Txn promises its engine and txn does not keep.
+func wellFormed(txn store.Txn) error {
+	var puts, compares [][]byte
+	for _, p := range txn.Puts {
+		puts = append(puts, p.Key)
+	}
+	for _, c := range txn.Compares {
+		compares = append(compares, c.Key)
+	}
+	for _, keys := range [][][]byte{puts, compares, txn.Deletes} {
+		for i := 1; i < len(keys); i++ {
+			if bytes.Compare(keys[i-1], keys[i]) >= 0 {
+				return fmt.Errorf("commit: key %q comes after %q", keys[i], keys[i-1])
+			}
+		}
+	}
+	for _, k := range txn.Deletes {
+		if _, both := slices.BinarySearchFunc(puts, k, bytes.Compare); both {
+			return fmt.Errorf("commit: key %q is put and deleted", k)
+		}
+	}
+	for _, k := range compares {
+		if _, put := slices.BinarySearchFunc(puts, k, bytes.Compare); !put {
+			return fmt.Errorf("commit: key %q is compared and not put", k)
+		}
+	}
+	return nil
 }
 
 // put sorts the new keys in all at once: a test that stores many records would otherwise wait for it.
