@@ -79,7 +79,7 @@ type Change struct {
 
 // Key names the membership that the change touches. Changes of one key run one after the other.
 func (c Change) Key() string {
-	return strings.Join([]string{c.System, c.Group, c.Subject.String()}, "/")
+	return c.System + "/" + c.Group + "/" + c.Subject.String()
 }
 
 // RoleIDs are the IDs of the roles, comma-separated, in the order given.

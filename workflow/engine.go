@@ -210,9 +210,11 @@ func (e *Engine) number(ctx context.Context, sub Submission, p Policy, blanks []
 
 func ruleFor(p Policy, c Change, a Actor) (Rule, *Refusal) {
 	rule, ok := p.Find(c, a.Person, a.Groups)
-	// A user group that could not be read may be what an earlier rule names, which then decides, not this one.
-	if might, found := p.Find(c, a.Person, slices.Concat(a.Groups, a.Unread)); found != ok || might.Hash() != rule.Hash() {
-		return Rule{}, Refuse(Unverified)
+	if len(a.Unread) > 0 {
+		// A user group that could not be read may be what an earlier rule names, which then decides, not this one.
+		if might, found := p.Find(c, a.Person, slices.Concat(a.Groups, a.Unread)); found != ok || might.Hash() != rule.Hash() {
+			return Rule{}, Refuse(Unverified)
+		}
 	}
 	if !ok {
 		return Rule{}, Refuse(NoRule, string(c.Action), c.System+"/"+c.Group)
@@ -233,10 +235,11 @@ func (e *Engine) check(drafts []Draft, refused []*Refusal) ([]Change, *Refusal) 
 		if ref == nil {
 			c, ref = e.checkOne(d)
 		}
-		if ref == nil && seen[c.Key()] {
+		key := c.Key()
+		if ref == nil && seen[key] {
 			ref = Refuse(RepeatedWho, c.Subject.String())
 		}
-		seen[c.Key()] = true
+		seen[key] = true
 		switch {
 		case ref == nil:
 			changes = append(changes, c)

@@ -27,6 +27,9 @@ type Resolver interface {
 // resolve lets the providers fix the names of a submission. The cloud is asked only for people whom some rule lets ask
 // there, so that nobody else learns who is in it. It returns a refusal, or nil, for each draft.
 func (e *Engine) resolve(ctx context.Context, p Policy, sub Submission) ([]Draft, []*Refusal) {
+	if !slices.ContainsFunc(sub.Drafts, func(d Draft) bool { return e.resolver(d) != nil }) {
+		return sub.Drafts, make([]*Refusal, len(sub.Drafts))
+	}
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
 	drafts, refused := make([]Draft, len(sub.Drafts)), make([]*Refusal, len(sub.Drafts))
@@ -48,15 +51,21 @@ func (e *Engine) resolve(ctx context.Context, p Policy, sub Submission) ([]Draft
 	return drafts, refused
 }
 
+// resolver is who can be asked what the names in a draft mean; nil where nobody can.
+func (e *Engine) resolver(d Draft) Resolver {
+	sys, _ := e.System(d.System)
+	r, _ := sys.Provider.(Resolver)
+	return r
+}
+
 func (e *Engine) resolveOne(ctx context.Context, p Policy, d Draft, a Actor) (_ Draft, ref *Refusal) {
 	defer func() {
 		if recover() != nil { // in a goroutine of its own, a panic would end the process
 			ref = Refuse(Unresolved, d.Subject.String(), d.System)
 		}
 	}()
-	sys, ok := e.System(d.System)
-	resolver, can := sys.Provider.(Resolver)
-	if !ok || !can {
+	resolver := e.resolver(d)
+	if resolver == nil {
 		return d, nil
 	}
 	if !p.MightAsk(d.System, d.Action, a) {
