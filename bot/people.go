@@ -18,7 +18,7 @@ const (
 	groupAge = 5 * time.Minute
 	// userAge is how old a look-up of a person may be where nothing is decided by it.
 	userAge = time.Minute
-	// lookTimeout bounds the look-ups of one act, so that it is answered within Slack's three seconds.
+	// lookTimeout bounds one look-up, so that an act is answered within Slack's three seconds: an act's are made side by side.
 	lookTimeout = 1500 * time.Millisecond
 )
 
@@ -51,25 +51,30 @@ func (b *Bot) decider(ctx context.Context, p workflow.Person, n workflow.Number)
 // actor looks up who acts, in the user groups of the policy and more. Fresh asks Slack about the person now, as a decision
 // needs; a look-up that fails leaves the standing unknown, which the workflow refuses.
 func (b *Bot) actor(ctx context.Context, p workflow.Person, fresh bool, more ...string) workflow.Actor {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
 	a := workflow.Actor{Person: p}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
+	place := func(group string, members []string, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case err != nil:
+			b.o.Logger.Warn("a user group could not be read", "user_group", group, "error", err)
+			a.Unread = append(a.Unread, group)
+		case slices.Contains(members, p.User):
+			a.Groups = append(a.Groups, group)
+		}
+	}
 	groups := append(b.o.Engine.Policy().UserGroups(), more...)
 	slices.Sort(groups)
 	for _, id := range slices.Compact(groups) {
+		if members, known := b.dir.group(id, b.o.Engine.Now()); known {
+			place(id, members, nil)
+			continue
+		}
 		wg.Go(func() {
-			members, err := b.group(ctx, id)
-			mu.Lock()
-			defer mu.Unlock()
-			switch {
-			case err != nil:
-				b.o.Logger.Warn("a user group could not be read", "user_group", id, "error", err)
-				a.Unread = append(a.Unread, id)
-			case slices.Contains(members, p.User):
-				a.Groups = append(a.Groups, id)
-			}
+			members, err := b.readGroup(ctx, id)
+			place(id, members, err)
 		})
 	}
 	u, err := b.user(ctx, p.User, fresh)
@@ -111,6 +116,8 @@ func (b *Bot) user(ctx context.Context, id string, fresh bool) (*slack.User, err
 	if have && !fresh && b.o.Engine.Now().Sub(old.at) < userAge {
 		return old.value, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
 	u, err := b.client.GetUserInfoContext(ctx, id, slack.GetUserInfoOptionIncludeLocale(true))
 	if err != nil {
 		return nil, err
@@ -127,19 +134,24 @@ func (b *Bot) user(ctx context.Context, id string, fresh bool) (*slack.User, err
 // maxRemembered bounds the cache of people.
 const maxRemembered = 5000
 
-// group is usergroups.users.list, cached.
-func (b *Bot) group(ctx context.Context, id string) ([]string, error) {
-	d := b.dir
+// group is who is in a user group, if Slack has said so lately.
+func (d *directory) group(id string, now time.Time) ([]string, bool) {
 	d.mu.Lock()
 	old, have := d.groups[id]
 	d.mu.Unlock()
-	if age := b.o.Engine.Now().Sub(old.at); have && age >= 0 && age < groupAge {
-		return old.value, nil
-	}
+	age := now.Sub(old.at)
+	return old.value, have && age >= 0 && age < groupAge
+}
+
+// readGroup is usergroups.users.list.
+func (b *Bot) readGroup(ctx context.Context, id string) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
 	members, err := b.client.GetUserGroupMembersContext(ctx, id)
 	if err != nil {
 		return nil, err
 	}
+	d := b.dir
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.groups[id] = seen[[]string]{b.o.Engine.Now(), members}
@@ -149,7 +161,10 @@ func (b *Bot) group(ctx context.Context, id string) ([]string, error) {
 // members says who is in a user group, if Slack tells.
 func (b *Bot) members(ctx context.Context) func(group string) ([]string, bool) {
 	return func(id string) ([]string, bool) {
-		users, err := b.group(ctx, id)
+		if users, known := b.dir.group(id, b.o.Engine.Now()); known {
+			return users, true
+		}
+		users, err := b.readGroup(ctx, id)
 		return users, err == nil
 	}
 }
@@ -167,8 +182,6 @@ func rateLimited(err error) bool {
 
 // langOf is the language for what one person alone reads; the configured one where theirs is not known.
 func (b *Bot) langOf(ctx context.Context, user string) Lang {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
 	u, err := b.user(ctx, user, false)
 	if err != nil {
 		return b.o.Lang

@@ -112,6 +112,27 @@ func TestAuthority_UnreadableRefuses(t *testing.T) {
 	})
 }
 
+// Slack hanging over who somebody is, or over who is in the policy's user groups, keeps nobody from asking for what needs
+// no answer to it: a look-up is given up in time, and the groups are looked up side by side.
+func TestAuthority_HangingLookUpsAreGivenUp(t *testing.T) {
+	t.Parallel()
+	inBothModes(t, rig.Options{Policy: authorityPolicy}, func(t *testing.T, w *world) {
+		for _, c := range []struct { // in this order: what was once read is remembered
+			user, method string
+			count        int
+		}{
+			{"U0REQ", "usergroups.users.list", -1},
+			{"U0BOB", "users.info", 1}, // for the language of the answer
+		} {
+			w.eventually("a request while Slack hangs at "+c.method, func() bool { // the machine may be slow, and not the bot
+				w.Slack.Fault(slackfake.Fault{Method: c.method, Count: c.count, Kind: slackfake.Hang, For: 10 * time.Second})
+				defer w.Slack.ClearFaults()
+				return numberIn(w.types(c.user, "invite 50002 to gpu-lab/1001")) > 0
+			})
+		}
+	})
+}
+
 // What Slack said of a person a moment ago decides nothing.
 func TestAuthority_LooksAgainAtTheClick(t *testing.T) {
 	t.Parallel()
