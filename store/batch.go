@@ -195,7 +195,7 @@ func (b *batch) applyWrite(w *write) {
 		audit = append(audit, b.head.Seq)
 	}
 	b.compare(w.key, w.rev)
-	b.put(w.key, encodeRecord(audit, w.request))
+	b.put(w.key, encodeRecord(audit, w.request)...)
 	b.written[string(w.key)] = true
 	b.head.Number = max(b.head.Number, w.number)
 	for _, k := range w.oldIndex {
@@ -205,7 +205,7 @@ func (b *batch) applyWrite(w *write) {
 	}
 	for _, k := range w.index {
 		if !contains(w.oldIndex, k) && !bytes.Equal(k, w.alone) {
-			b.put(k, nil)
+			b.put(k)
 		}
 	}
 	if w.alone != nil {
@@ -234,7 +234,7 @@ func contains(keys [][]byte, key []byte) bool {
 func (b *batch) append(l link) {
 	next, payload := b.head.append(l)
 	b.head = next
-	b.put(auditKey(next.Seq), payload)
+	b.put(auditKey(next.Seq), payload...)
 }
 
 // claim remembers a delivery and forgets at most two old ones.
@@ -269,12 +269,17 @@ func (b *batch) delete(key []byte) { b.deletes = append(b.deletes, key) }
 // roomSize is how much room is made at a time: a value for each key would be much work for the heap.
 const roomSize = 32 << 10
 
-func (b *batch) put(key, payload []byte) {
-	if cap(b.room)-len(b.room) < envelopeSize+len(payload) {
-		b.room = make([]byte, 0, max(roomSize, envelopeSize+len(payload)))
+// put stores a payload that comes in parts.
+func (b *batch) put(key []byte, parts ...[]byte) {
+	size := envelopeSize
+	for _, part := range parts {
+		size += len(part)
+	}
+	if cap(b.room)-len(b.room) < size {
+		b.room = make([]byte, 0, max(roomSize, size))
 	}
 	from := len(b.room)
-	b.room = appendSealed(b.room, key, payload)
+	b.room = appendSealed(b.room, key, parts...)
 	b.puts = append(b.puts, Put{Key: key, Value: b.room[from:len(b.room):len(b.room)]})
 }
 

@@ -53,17 +53,15 @@ func newLink(e workflow.Entry) (link, error) {
 	return link{request: e.Request, before: before, between: between, rest: rest}, nil
 }
 
-// append gives l its place behind h. It returns the new head and the entry as it is stored: in canonical form, with the
-// hash where it belongs by its name.
-func (h head) append(l link) (head, []byte) {
+// append gives l its place behind h. It returns the new head and, in parts, the entry as it is stored: in canonical form,
+// with the hash where it belongs by its name.
+func (h head) append(l link) (head, [][]byte) {
 	next := head{Seq: h.Seq + 1, Number: max(h.Number, l.request)}
 	tail := make([]byte, 0, len(l.between)+len(l.rest)+len(h.Hash)+48)
 	tail = append(append(append(tail, prevMember...), h.Hash...), l.between...)
 	tail = append(strconv.AppendUint(append(tail, seqMember...), next.Seq, 10), l.rest...)
 	next.Hash = chainHash(h.Hash, l.before, tail)
-	payload := make([]byte, 0, len(l.before)+len(tail)+len(hashMember)+len(next.Hash)+2)
-	payload = append(append(append(append(payload, l.before...), hashMember...), next.Hash...), `",`...)
-	return next, append(payload, tail...)
+	return next, [][]byte{l.before, []byte(hashMember + next.Hash + `",`), tail}
 }
 
 // chainHash is the hash of an entry whose canonical form is given in parts.

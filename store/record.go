@@ -42,10 +42,15 @@ func seal(key, payload []byte) []byte {
 	return appendSealed(make([]byte, 0, envelopeSize+len(payload)), key, payload)
 }
 
-// appendSealed appends what seal returns.
-func appendSealed(b, key, payload []byte) []byte {
-	b = binary.BigEndian.AppendUint32(append(b, envelopeVersion), checksum(key, payload))
-	return append(b, payload...)
+// appendSealed appends what seal makes of a payload that comes in parts.
+func appendSealed(b, key []byte, parts ...[]byte) []byte {
+	from := len(b) + envelopeSize
+	b = append(b, envelopeVersion, 0, 0, 0, 0)
+	for _, part := range parts {
+		b = append(b, part...)
+	}
+	binary.BigEndian.PutUint32(b[from-crc32.Size:], checksum(key, b[from:]))
+	return b
 }
 
 func checksum(key, payload []byte) uint32 {
@@ -113,10 +118,10 @@ func decodeRecord(it Item) (record, error) {
 	return rec, nil
 }
 
-// encodeRecord makes the payload that record describes from a request that is encoded already: requests are encoded by
-// their callers, side by side, while the places of their entries are only known to the one committer.
-func encodeRecord(audit []uint64, request []byte) []byte {
-	p := make([]byte, 0, len(request)+20*len(audit)+32)
+// encodeRecord makes the payload that record describes, in parts, from a request that is encoded already: requests are
+// encoded by their callers, side by side, while the places of their entries are only known to the one committer.
+func encodeRecord(audit []uint64, request []byte) [][]byte {
+	p := make([]byte, 0, 20*len(audit)+32)
 	p = append(p, `{"audit":[`...)
 	for i, seq := range audit {
 		if i > 0 {
@@ -124,7 +129,5 @@ func encodeRecord(audit []uint64, request []byte) []byte {
 		}
 		p = strconv.AppendUint(p, seq, 10)
 	}
-	p = append(p, `],"request":`...)
-	p = append(p, request...)
-	return append(p, '}')
+	return [][]byte{append(p, `],"request":`...), request, []byte("}")}
 }

@@ -169,7 +169,7 @@ func (d *DB) Commit(_ context.Context, txn store.Txn) (uint64, error) {
 	var err error
 	if now.takes(cs, len(record)) {
 		err = d.update(func(tx *bbolt.Tx) error {
-			if err := compare(snapshot{tx.Bucket(kvBucket), now}, txn.Compares); err != nil {
+			if err := compare(snapshotOf(tx.Bucket(kvBucket), now), txn.Compares); err != nil {
 				return err
 			}
 			return journal(tx, now, next, record)
@@ -193,7 +193,7 @@ func (d *DB) fold(rev uint64, cs []change, compares []store.Compare) error {
 	folded := &overlay{base: rev, rev: rev}
 	d.layers.Store(&layers{now: now, next: folded})
 	err := d.update(func(tx *bbolt.Tx) error {
-		if err := compare(snapshot{tx.Bucket(kvBucket), now}, compares); err != nil {
+		if err := compare(snapshotOf(tx.Bucket(kvBucket), now), compares); err != nil {
 			return err
 		}
 		return fold(tx, now, rev, cs)

@@ -41,7 +41,7 @@ func (d *DB) view(f func(snapshot) error) error {
 				if there = over != nil; !there {
 					return nil // folded since
 				}
-				return f(snapshot{b, over})
+				return f(snapshotOf(b, over))
 			})
 		})
 		if there || err != nil {

@@ -12,14 +12,20 @@ import (
 type snapshot struct {
 	bucket *bbolt.Bucket
 	over   *overlay
+	at     *bbolt.Cursor // of get: one for all keys
 }
+
+func snapshotOf(b *bbolt.Bucket, over *overlay) snapshot { return snapshot{b, over, b.Cursor()} }
 
 // get is what is stored under a key, or nil.
 func (s snapshot) get(key []byte) []byte {
 	if i, there := find(s.over.changes, key); there {
 		return s.over.changes[i].stored
 	}
-	return s.bucket.Get(key)
+	if k, stored := s.at.Seek(key); bytes.Equal(k, key) {
+		return stored
+	}
+	return nil
 }
 
 // scan yields what is stored under the keys with from <= key < to, in their order or against it.
