@@ -6,11 +6,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -165,16 +165,41 @@ func byHTTP(b *testing.B, r *rig.Rig, addr string) sender {
 			addr, slackfake.FormContent, len(body), ts, r.Slack.Sign(ts, []byte(body)), body); err != nil {
 			return err
 		}
-		resp, err := http.ReadResponse(answers, nil)
-		if err != nil {
-			return err
-		}
-		text, err := io.ReadAll(resp.Body)
-		if err == nil && (resp.StatusCode != http.StatusOK || !bytes.Contains(text, []byte("#"))) {
-			err = fmt.Errorf("answered %d %s", resp.StatusCode, text)
+		status, text, err := readAnswer(answers)
+		if err == nil && (status != "HTTP/1.1 200 OK" || !bytes.Contains(text, []byte("#"))) {
+			err = fmt.Errorf("answered %s %s", status, text)
 		}
 		return err
 	}
+}
+
+// readAnswer reads a response's status line and its body.
+func readAnswer(r *bufio.Reader) (status string, body []byte, err error) {
+	length := -1
+	for n := 0; ; n++ {
+		line, err := r.ReadSlice('\n')
+		if err != nil {
+			return "", nil, err
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		if n == 0 {
+			status = string(line)
+		}
+		if len(line) == 0 {
+			break
+		}
+		if value, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+			if length, err = strconv.Atoi(string(value)); err != nil {
+				return "", nil, err
+			}
+		}
+	}
+	if length < 0 {
+		return status, nil, errors.New("the answer has no length")
+	}
+	body = make([]byte, length)
+	_, err = io.ReadFull(r, body)
+	return status, body, err
 }
 
 func commandOf(n int64) string {
