@@ -26,8 +26,11 @@ type reply struct {
 	Replace bool `json:"replace_original"`
 }
 
-func private(text string) *reply {
-	return &reply{Type: "ephemeral", Text: trim(text, maxText), Blocks: paragraphs(text)}
+func private(text string) *reply { return privately(text, paragraphs(text)) }
+
+// privately is a private answer in blocks of its own, and the text for notifications.
+func privately(text string, blocks []slack.Block) *reply {
+	return &reply{Type: "ephemeral", Text: trim(text, maxText), Blocks: blocks}
 }
 
 // paragraphs cuts a text into sections at line ends, so that no section is longer than Slack takes.

@@ -114,7 +114,10 @@ func TestCatalogue_EveryRefusalHasItsOwnSentence(t *testing.T) {
 			t.Errorf("the refusal %s has no sentence", kind)
 			continue
 		}
-		for _, s := range texts {
+		for l, s := range texts {
+			if said := Lang(l).sayRefusal(workflow.Refuse(workflow.Kind(kind))); strings.Contains(said, "%") {
+				t.Errorf("the refusal %s, told nothing, says %q", kind, said)
+			}
 			if other, twice := seen[s]; twice {
 				t.Errorf("%s and %s have one sentence: %q", kind, other, s)
 			}

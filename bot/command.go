@@ -161,7 +161,7 @@ func (b *Bot) submission(ctx context.Context, p slashPayload, drafts []workflow.
 
 // ask makes requests of a typed command.
 func (b *Bot) ask(ctx context.Context, lang Lang, p slashPayload) (*reply, error) {
-	if ref := b.knownAction(p.Text); ref != nil {
+	if ref := knownAction(p.Text); ref != nil {
 		return nil, ref
 	}
 	a, ref := parseAsk(p.Text)

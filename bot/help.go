@@ -102,27 +102,20 @@ func quoted(s string) string {
 }
 
 // knownAction refuses a first word that no provider knows, before the rest of the command is looked at.
-func (b *Bot) knownAction(text string) *workflow.Refusal {
+func knownAction(text string) *workflow.Refusal {
 	typed := firstWord(text)
-	var known []string
-	for _, sys := range b.o.Engine.Systems() {
-		for _, a := range sys.Actions {
-			known = append(known, string(a))
-		}
-	}
-	// The other provider's actions are known too: the provider itself says why it does not offer them.
-	if _, ok := examples[workflow.Action(typed)]; ok || slices.Contains(known, typed) {
+	// Those of providers that are not configured are known too: a provider itself says why it does not offer them.
+	if _, ok := examples[workflow.Action(typed)]; ok {
 		return nil
 	}
 	return workflow.Refuse(workflow.BadAction, typed)
 }
 
 func firstWord(text string) string {
-	words := strings.Fields(plain(text))
-	if len(words) == 0 {
-		return ""
+	for word := range strings.FieldsSeq(plain(text)) {
+		return strings.ToLower(word)
 	}
-	return strings.ToLower(words[0])
+	return ""
 }
 
 // hint shows the nearest right form of a command that was refused for its words.

@@ -26,7 +26,7 @@ type series struct {
 }
 
 // String is the end of the block_id of each of the series' buttons, by which the message is made anew after a click.
-func (s series) String() string { return fmt.Sprintf("made:%d+%d", s.first, s.count) }
+func (s series) String() string { return "made:" + s.first.String() + "+" + itoa(s.count) }
 
 // seriesOf reads the series back. What a block_id says decides nothing: of the requests that it names, only those of the
 // person who clicked are shown to them.
@@ -71,11 +71,11 @@ func (l Lang) made(rs []workflow.Request, hopeless bool, now time.Time) *reply {
 		lines = append(lines, l.say("made.nobody"))
 		blocks = append(blocks, slack.NewSectionBlock(mrkdwn(l.say("made.nobody")), nil, nil))
 	}
-	rep := private(strings.Join(lines, "\n"))
-	if len(rs) <= maxSpelled {
-		rep.Blocks = blocks
+	text := strings.Join(lines, "\n")
+	if len(rs) > maxSpelled {
+		return private(text)
 	}
-	return rep
+	return privately(text, blocks)
 }
 
 // recorded is one request's line of an acknowledgement of several, or all of it.

@@ -132,11 +132,15 @@ func (l Lang) sentence(r *workflow.Refusal) string {
 
 // fill puts arguments into a phrase that need not use them all; they are never read as formats themselves.
 func fill(phrase string, args ...string) string {
-	pairs := make([]string, 0, 2*len(args))
-	for i, a := range args {
-		pairs = append(pairs, "%["+itoa(i+1)+"]s", a)
+	var b strings.Builder
+	for i, part := range strings.Split(phrase, "%[") {
+		if i > 0 { // each but the first begins with an argument's number, as in 1]s
+			b.WriteString(args[part[0]-'1'])
+			part = part[len("1]s"):]
+		}
+		b.WriteString(part)
 	}
-	return strings.NewReplacer(pairs...).Replace(phrase)
+	return b.String()
 }
 
 // quoteArg shows a typed word: cut, inert, and without a number sign.

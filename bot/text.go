@@ -28,17 +28,16 @@ func escape(s string) string { return escaper.Replace(calm(s)) }
 // calm takes away what would let a text pass for the bot's own words: line breaks, which become blanks, and steering
 // characters. Markup that only formats is left: the vendor's texts must stay as they are to be searched for.
 func calm(s string) string {
-	var b strings.Builder
-	for _, r := range s {
+	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t' || r == '\r' || r == '\u2028' || r == '\u2029':
-			b.WriteByte(' ')
+			return ' '
 		case steers(r) || r == utf8.RuneError:
+			return -1
 		default:
-			b.WriteRune(r)
+			return r
 		}
-	}
-	return b.String()
+	}, s)
 }
 
 // steers reports whether a character is not shown but changes how others are or hides that they are apart: control
