@@ -113,6 +113,7 @@ func submit(s *step) *Refusal {
 	s.r.Created = s.now
 	s.r.Reason = s.c.Reason
 	s.turn(Pending, s.c.Reason)
+	s.r.Effects = make([]Effect, 0, 4)
 	s.owe(PlanEffect, s.now)
 	s.owe(CardEffect, s.now.Add(planPatience))
 	s.wait()

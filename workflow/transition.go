@@ -183,7 +183,8 @@ func Apply(r Request, c Command, p Policy, now time.Time) (Transition, error) {
 	e, _ := edgeFor(r.State, c.Verb)
 	s := &step{r: clone(r), from: r.State, c: c, p: p, now: now}
 	if ref := e.act(s); ref != nil {
-		ref.Request = &r
+		present := r
+		ref.Request = &present
 		return Transition{}, ref
 	}
 	if !slices.Contains(e.to, s.r.State) {
