@@ -39,6 +39,12 @@ func seriesOf(blockID string) (series, bool) {
 	return s, s.first > 0 && s.count > 0 && s.count <= maxSpelled && s.String() == tail
 }
 
+// buttoned is a section with a button beside it, encoded in one go; slack-go's own encodes the button twice.
+type buttoned struct {
+	*slack.SectionBlock
+	Accessory *slack.ButtonBlockElement `json:"accessory,omitempty"`
+}
+
 // made acknowledges requests that are stored, by their numbers, with a button to withdraw each that still can be.
 func (b *Bot) made(ctx context.Context, lang Lang, rs []workflow.Request) *reply {
 	hopeless := slices.ContainsFunc(rs, func(r workflow.Request) bool {
@@ -60,10 +66,10 @@ func (l Lang) made(rs []workflow.Request, hopeless bool, now time.Time) *reply {
 		r.State = r.StateAt(now)
 		line := l.recorded(r, len(rs))
 		lines = append(lines, line)
-		block := slack.NewSectionBlock(mrkdwn(trim(line, maxSection)), nil, nil, slack.SectionBlockOptionBlockID(
-			blockPrefix+r.Number.String()+":"+s.String()))
+		block := buttoned{SectionBlock: slack.NewSectionBlock(mrkdwn(trim(line, maxSection)), nil, nil, slack.SectionBlockOptionBlockID(
+			blockPrefix+r.Number.String()+":"+s.String()))}
 		if r.State == workflow.Pending {
-			block.Accessory = slack.NewAccessory(l.withdrawButton(r.Number))
+			block.Accessory = l.withdrawButton(r.Number)
 		}
 		blocks = append(blocks, block)
 	}
