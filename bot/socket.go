@@ -7,10 +7,15 @@ import (
 	"fmt"
 	"io"
 	"log" //nolint:depguard // slack-go takes no other logger; what it says is told by its events.
+	"net"
+	"net/http"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/slack-go/slack"
 	"github.com/slack-go/slack/socketmode"
+
+	"countersign/bot/internal/gather"
 )
 
 const (
@@ -21,12 +26,14 @@ const (
 	// ackTimeout bounds the wait for a place in the socket's queue of acknowledgements, which blocks for ever while
 	// there is no connection.
 	ackTimeout = 2500 * time.Millisecond
-	// maxAck is how long an acknowledgement may be; Slack drops longer ones without a word.
-	maxAck = 19_000
 	// ackFlush is how long the last acknowledgements may take to leave before the socket is closed.
 	ackFlush = 250 * time.Millisecond
 	// silentConnects is how many connections in a row without a hello are worth an alarm.
 	silentConnects = 5
+	// dialTimeout bounds the handshakes of a new connection.
+	dialTimeout = 45 * time.Second
+	// socketBuffer holds any acknowledgement, for Slack takes none in several frames, and many deliveries.
+	socketBuffer = 32 << 10
 )
 
 // RunSocket receives by Socket Mode until ctx ends, then handles what it has received. Its error is a *FatalError, after
@@ -34,7 +41,7 @@ const (
 func (b *Bot) RunSocket(ctx context.Context) error {
 	socket, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	smc := socketmode.New(b.client, socketmode.OptionLog(log.New(io.Discard, "", 0)))
+	smc := socketmode.New(b.client, socketmode.OptionLog(log.New(io.Discard, "", 0)), socketmode.OptionDialer(socketDialer()))
 	ended := make(chan error, 1)
 	go func() { ended <- smc.RunContext(socket) }()
 	r := &receiver{b: b, smc: smc, slots: make(chan struct{}, maxHandling), next: make(chan delivery)}
@@ -59,6 +66,21 @@ func (b *Bot) RunSocket(ctx context.Context) error {
 	}
 }
 
+// socketDialer is slack-go's own dialer, but acknowledgements that are ready at once leave together.
+func socketDialer() *websocket.Dialer {
+	return &websocket.Dialer{
+		Proxy: http.ProxyFromEnvironment, HandshakeTimeout: dialTimeout,
+		ReadBufferSize: socketBuffer, WriteBufferSize: socketBuffer,
+		NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return gather.New(conn), nil
+		},
+	}
+}
+
 // receiver reads the socket's events. It never handles one itself: a reader that stalls stops answering Slack's pings.
 type receiver struct {
 	b      *Bot
@@ -71,6 +93,7 @@ type receiver struct {
 // delivery is one that was received.
 type delivery struct {
 	req      socketmode.Request
+	slash    *slashPayload // of a slash command that slack-go has read
 	received time.Time
 }
 
@@ -104,7 +127,14 @@ func (r *receiver) receive(ctx context.Context, evt socketmode.Event) error {
 		}
 	case socketmode.EventTypeSlashCommand, socketmode.EventTypeInteractive, socketmode.EventTypeEventsAPI:
 		if evt.Request != nil {
-			r.handle(ctx, *evt.Request)
+			d := delivery{req: *evt.Request, received: time.Now()}
+			if c, ok := evt.Data.(slack.SlashCommand); ok {
+				d.slash = &slashPayload{
+					TeamID: c.TeamID, UserID: c.UserID, ChannelID: c.ChannelID, Command: c.Command, Text: c.Text,
+					TriggerID: c.TriggerID, ResponseURL: c.ResponseURL,
+				}
+			}
+			r.handle(ctx, d)
 		}
 	default:
 	}
@@ -122,12 +152,13 @@ func (r *receiver) handleRaw(ctx context.Context, bad *socketmode.ErrorBadMessag
 		r.b.o.Logger.Warn("a delivery could not be read", "error", bad.Cause)
 		return
 	}
-	r.handle(ctx, socketmode.Request{Type: req.Type, EnvelopeID: req.EnvelopeID, Payload: req.Payload})
+	r.handle(ctx, delivery{
+		req: socketmode.Request{Type: req.Type, EnvelopeID: req.EnvelopeID, Payload: req.Payload}, received: time.Now(),
+	})
 }
 
 // handle passes one delivery to a handler, waiting for a free one.
-func (r *receiver) handle(ctx context.Context, req socketmode.Request) {
-	d := delivery{req, time.Now()}
+func (r *receiver) handle(ctx context.Context, d delivery) {
 	select {
 	case r.next <- d:
 		return
@@ -161,7 +192,14 @@ func (r *receiver) handler(ctx context.Context, d delivery) {
 
 func (r *receiver) handleOne(ctx context.Context, d delivery) {
 	var body any
-	if err := r.b.guard(d.req.Type, func() error { body = r.b.deliver(ctx, d.req.Type, d.req.Payload); return nil }); err != nil {
+	if err := r.b.guard(d.req.Type, func() error {
+		if d.slash != nil {
+			body = r.b.slash(ctx, *d.slash)
+		} else {
+			body = r.b.deliver(ctx, d.req.Type, d.req.Payload)
+		}
+		return nil
+	}); err != nil {
 		return // Slack shows the person that it failed
 	}
 	r.ack(ctx, d.req.EnvelopeID, body)
@@ -177,10 +215,7 @@ func (b *Bot) deliver(ctx context.Context, kind string, payload []byte) any {
 			b.o.Logger.Warn("a slash command could not be read", "error", err)
 			return nil
 		}
-		if r := b.command(ctx, p); r != nil {
-			return r
-		}
-		return nil
+		return b.slash(ctx, p)
 	case socketmode.RequestTypeInteractive:
 		i, err := parseInteraction(payload)
 		if err != nil {
@@ -196,18 +231,23 @@ func (b *Bot) deliver(ctx context.Context, kind string, payload []byte) any {
 	}
 }
 
+// slash is the body of the answer to a slash command.
+func (b *Bot) slash(ctx context.Context, p slashPayload) any {
+	if r := b.command(ctx, p); r != nil {
+		return r
+	}
+	return nil
+}
+
 func (r *receiver) ack(ctx context.Context, envelope string, body any) {
-	text, err := json.Marshal(body)
-	if rep, ok := body.(*reply); ok && len(text) > maxAck {
-		rep.Blocks, rep.Text = nil, cut(rep.Text, 3000)
-		text, err = json.Marshal(rep)
-	}
-	if body != nil && err == nil {
-		body = json.RawMessage(text) // slack-go encodes it twice more
-	}
 	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
-	if err := r.smc.AckCtx(ctx, envelope, body); err != nil && !errors.Is(err, context.Canceled) {
+	err := r.smc.AckCtx(ctx, envelope, body)
+	if rep, ok := body.(*reply); ok && err != nil && ctx.Err() == nil { // it is longer than Slack takes
+		rep.Blocks, rep.Text = nil, cut(rep.Text, 3000)
+		err = r.smc.AckCtx(ctx, envelope, rep)
+	}
+	if err != nil && !errors.Is(err, context.Canceled) {
 		r.b.o.Logger.Error("a delivery could not be acknowledged", "error", err)
 	}
 }
