@@ -1,17 +1,21 @@
 package slackfake
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"countersign/bot/internal/gather"
 )
 
 const (
@@ -73,11 +77,23 @@ func (s *Server) serveLink(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	up := websocket.Upgrader{ReadBufferSize: socketBuffer, CheckOrigin: func(*http.Request) bool { return true }}
-	conn, err := up.Upgrade(w, r, nil)
+	conn, err := up.Upgrade(gathering{w}, r, nil)
 	if err != nil {
 		return
 	}
 	s.runSocket(&socket{conn: conn, gone: make(chan struct{})})
+}
+
+// gathering is an answer whose connection, once it is a socket, sends in one go what is delivered at once.
+type gathering struct{ http.ResponseWriter }
+
+// Hijack hands the connection over, as [http.Hijacker] says.
+func (g gathering) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(g.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	return gather.New(conn), rw, nil
 }
 
 func (s *Server) runSocket(k *socket) {
