@@ -48,9 +48,12 @@ type DB struct {
 	path string
 	seq  *sidecar // nil where it cannot be written
 
-	writing sync.Mutex // held by the one Commit, and by Close
+	writing sync.Mutex // held by the one Commit, and by whoever else folds the journal
 	layers  atomic.Pointer[layers]
-	opened  uint64 // the last commit when it was opened
+	most    int         // journalCommits
+	opened  uint64      // the last commit when it was opened
+	pause   *time.Timer // folds the journal when nothing has been committed for a while
+	closed  bool        // guarded by writing
 	poison  atomic.Pointer[poison]
 	closing sync.Once
 }
@@ -167,7 +170,7 @@ func (d *DB) Commit(_ context.Context, txn store.Txn) (uint64, error) {
 		return 0, errDisorder
 	}
 	var err error
-	if now.takes(cs, len(record)) {
+	if now.takes(cs, len(record), d.most) {
 		err = d.update(func(tx *bbolt.Tx) error {
 			if err := compare(snapshotOf(tx.Bucket(kvBucket), now), txn.Compares); err != nil {
 				return err
@@ -184,6 +187,9 @@ func (d *DB) Commit(_ context.Context, txn store.Txn) (uint64, error) {
 		return 0, err
 	}
 	d.seq.record(next)
+	if d.layers.Load().now.ripe() {
+		d.pause.Reset(quiet)
+	}
 	return next, nil
 }
 
@@ -307,6 +313,15 @@ func (c contextWriter) Write(p []byte) (int, error) {
 	return c.w.Write(p)
 }
 
+// foldRipe folds a journal that is worth it while nobody commits. Where it fails, the next commit says so.
+func (d *DB) foldRipe() {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	if now := d.layers.Load().now; now.ripe() && now.rev != d.opened && !d.closed {
+		_ = d.fold(now.rev, nil, nil)
+	}
+}
+
 // rest folds the journal, so that an earlier version of this program can read the file after a clean stop. Where nothing was
 // committed, nothing is written; what finds no room stays in the journal.
 func (d *DB) rest() error {
@@ -327,6 +342,10 @@ func (d *DB) rest() error {
 // journal could not be folded; what was acknowledged is in the file all the same.
 func (d *DB) Close() (err error) {
 	d.closing.Do(func() {
+		d.pause.Stop()
+		d.writing.Lock()
+		d.closed = true
+		d.writing.Unlock()
 		d.seq.close()
 		if d.poison.Load() == nil {
 			if err = d.inPlace(); err == nil {

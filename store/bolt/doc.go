@@ -24,10 +24,10 @@
 //
 // The commits since then are the journal: buckets "journal NUMBER", with a record for each commit under its number. What
 // they put or deleted is also held in memory, and lies upon bucket "kv" for whoever reads. The journal is folded into "kv"
-// by one of the next commits, and on Close where something was committed. While there is one, the format is 2, so that a
-// version of this program which knows none refuses the file, and the sequence of bucket "countersign" is the journal's last
-// commit; otherwise, and in a backup, the format is 1. Nothing is acknowledged before its commit of bbolt is durable, in
-// either place.
+// while nobody commits, or by a commit that finds no room in it, and on Close; not where nothing was committed since Open.
+// While there is one, the format is 2, so that a version of this program which knows none refuses the file, and the
+// sequence of bucket "countersign" is the journal's last commit; otherwise, and in a backup, the format is 1. Nothing is
+// acknowledged before its commit of bbolt is durable, in either place.
 //
 // No read transaction outlives a page of a scan, except that of Snapshot, which copies to a local file at disk speed:
 // bbolt cannot use pages again that a reader may still see.

@@ -11,6 +11,22 @@ import (
 // CloseFile closes the file under bbolt's feet: the next write fails like that of a disk that has gone.
 func (d *DB) CloseFile() error { return d.file.Close() }
 
+// Hold keeps d from writing, so that a copy of its file is what a kill would leave.
+func (d *DB) Hold() (release func()) {
+	d.writing.Lock()
+	return d.writing.Unlock
+}
+
+// FoldAfter lets the journal have so many commits at most.
+func (d *DB) FoldAfter(commits int) { d.most = commits }
+
+// Bounds of the journal: commits after which the next one folds it, and after which a pause does.
+const (
+	JournalCommits = journalCommits
+	RipeCommits    = ripeCommits
+	Quiet          = quiet
+)
+
 // SidecarPath is where the commit counter of a database is.
 var SidecarPath = sidecarPath
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"slices"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -16,10 +17,15 @@ import (
 // some twelve pages all over the file, which cost the disk more than what they hold. So it is put into the journal, where it
 // writes one page, the root and the list of free pages, and is folded into the other keys with those before and after it.
 const (
-	// journalCommits and journalSize are where the journal is folded. They bound what Open reads and what a read looks
-	// through.
-	journalCommits = 64
-	journalSize    = 256 << 10
+	// journalCommits and journalSize are where the journal is folded, in the next commit. They bound what Open reads and
+	// what a read looks through.
+	journalCommits = 256
+	journalSize    = 1 << 20
+	// ripeCommits and ripeSize are where it is folded as soon as nothing has been committed for quiet: then nobody waits
+	// for it.
+	ripeCommits = 32
+	ripeSize    = 64 << 10
+	quiet       = 20 * time.Millisecond
 	// journalPage is how much goes into one page: a bucket for each has no branch that would be written too. Where pages are
 	// smaller, some have one.
 	journalPage = pageSize - 512
@@ -30,10 +36,15 @@ type overlay struct {
 	base, rev uint64 // the last commit below, and the last one in here
 	commits   int
 	size      int
-	page      uint64   // the commit that the last page begins with; 0 if a new one is due
-	filled    int      // how much is in it
-	changes   []change // sorted by key, one for each
+	page      uint64 // the commit that the last page begins with; 0 if a new one is due
+	filled    int    // how much is in it
+	// The changes, each part sorted by key with one for each. What is in recent counts: a commit copies that part alone,
+	// until it is put together with the other.
+	settled, recent []change
 }
+
+// recentChanges bounds the part that each commit copies.
+const recentChanges = 512
 
 // change is what became of a key: what is stored under it, or nil if it is deleted.
 type change struct {
@@ -61,9 +72,18 @@ func (l *layers) upon(rev uint64) *overlay {
 
 // with is o with one more commit on top.
 func (o *overlay) with(rev uint64, cs []change, size int) *overlay {
-	all := make([]change, 0, len(o.changes)+len(cs))
-	below := o.changes
-	for _, c := range cs {
+	next := &overlay{base: o.base, rev: rev, commits: o.commits + 1, size: o.size + size, settled: o.settled, recent: onto(o.recent, cs)}
+	if len(next.recent) > recentChanges {
+		next.settled, next.recent = onto(next.settled, next.recent), nil
+	}
+	next.page, next.filled = o.room(rev, size)
+	return next
+}
+
+// onto is below with above on top.
+func onto(below, above []change) []change {
+	all := make([]change, 0, len(below)+len(above))
+	for _, c := range above {
 		i, there := find(below, c.key)
 		all = append(append(all, below[:i]...), c)
 		if there {
@@ -71,9 +91,7 @@ func (o *overlay) with(rev uint64, cs []change, size int) *overlay {
 		}
 		below = below[i:]
 	}
-	next := &overlay{base: o.base, rev: rev, commits: o.commits + 1, size: o.size + size, changes: append(all, below...)}
-	next.page, next.filled = o.room(rev, size)
-	return next
+	return append(all, below...)
 }
 
 // room is the page for a commit, and how much is in it then.
@@ -84,21 +102,46 @@ func (o *overlay) room(rev uint64, size int) (page uint64, filled int) {
 	return o.page, o.filled + size
 }
 
-// takes reports whether a commit can be put into the journal: what it changes, and the size of its record.
-func (o *overlay) takes(cs []change, size int) bool {
-	return o.commits < journalCommits && o.size+size <= journalSize &&
+// takes reports whether a commit can be put into the journal, which has so many at most: what it changes, and the size of its
+// record.
+func (o *overlay) takes(cs []change, size, most int) bool {
+	return o.commits < most && o.size+size <= journalSize &&
 		!slices.ContainsFunc(cs, func(c change) bool { return len(c.key) == 0 || len(c.key) > bbolt.MaxKeySize })
 }
+
+// ripe reports whether the journal is worth being folded.
+func (o *overlay) ripe() bool { return o.commits >= ripeCommits || o.size >= ripeSize }
 
 func find(cs []change, key []byte) (int, bool) {
 	return slices.BinarySearchFunc(cs, key, func(c change, k []byte) int { return bytes.Compare(c.key, k) })
 }
 
+// get is what became of a key; false if nothing did.
+func (o *overlay) get(key []byte) (stored []byte, there bool) {
+	for _, cs := range [...][]change{o.recent, o.settled} {
+		if i, there := find(cs, key); there {
+			return cs[i].stored, true
+		}
+	}
+	return nil, false
+}
+
 // between are the changes of keys with from <= key < to.
 func (o *overlay) between(from, to []byte) []change {
-	i, _ := find(o.changes, from)
-	j, _ := find(o.changes, to)
-	return o.changes[i:max(i, j)]
+	var parts [2][]change
+	for n, cs := range [...][]change{o.settled, o.recent} {
+		i, _ := find(cs, from)
+		j, _ := find(cs, to)
+		parts[n] = cs[i:max(i, j)]
+	}
+	switch {
+	case len(parts[0]) == 0:
+		return parts[1]
+	case len(parts[1]) == 0:
+		return parts[0]
+	default:
+		return onto(parts[0], parts[1])
+	}
 }
 
 // A record of the journal is stored under the number of its commit: CRC-32C of that number and the frame (4 bytes), the
@@ -259,7 +302,7 @@ func journal(tx *bbolt.Tx, o *overlay, rev uint64, record []byte) error {
 func fold(tx *bbolt.Tx, o *overlay, rev uint64, cs []change) error {
 	b := tx.Bucket(kvBucket)
 	b.FillPercent = fill
-	for _, c := range o.with(rev, cs, 0).changes {
+	for _, c := range onto(o.settled, onto(o.recent, cs)) {
 		if c.stored == nil {
 			if err := b.Delete(c.key); err != nil {
 				return fmt.Errorf("delete key %x: %w", c.key, err)

@@ -48,8 +48,13 @@ func (l *lives) open(ctx context.Context) (store.KV, error) {
 func (k *killed) Close() error {
 	from := k.lives.path()
 	k.lives.n++
-	to := k.lives.path()
-	return errors.Join(copyFile(from, to), copyFile(bolt.SidecarPath(from), bolt.SidecarPath(to)), k.DB.Close())
+	return errors.Join(copyHeld(k.DB, from, k.lives.path()), k.DB.Close())
+}
+
+// copyHeld copies the file of a database in use, and what lies beside it.
+func copyHeld(db *bolt.DB, from, to string) error {
+	defer db.Hold()()
+	return errors.Join(copyFile(from, to), copyFile(bolt.SidecarPath(from), bolt.SidecarPath(to)))
 }
 
 func copyFile(from, to string) error {
@@ -68,21 +73,22 @@ func TestDB_ContractWhenKilled(t *testing.T) {
 	})
 }
 
-// leftBehind is a copy of the file of a database in use, with so many requests, all of them in the journal.
+// leftBehind is a copy of the file of a database in use, with so many requests. So few are all in the journal that it would
+// not be folded by a pause.
 func leftBehind(t *testing.T, requests int) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "c.db")
-	s := mustStore(t, path)
+	path, to := filepath.Join(t.TempDir(), "c.db"), filepath.Join(t.TempDir(), "c.db")
+	db := mustOpen(t, path)
+	s, err := store.Open(t.Context(), db, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range requests {
 		if _, err := commitOne(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
 	}
-	to := filepath.Join(t.TempDir(), "c.db")
-	if err := errors.Join(copyFile(path, to), copyFile(bolt.SidecarPath(path), bolt.SidecarPath(to))); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
+	if err := errors.Join(copyHeld(db, path, to), s.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return to
@@ -138,8 +144,8 @@ func TestJournal_EarlierVersionsKnowWhereTheyStand(t *testing.T) {
 
 // TestJournal_IsFolded: however much is stored, the journal does not grow.
 func TestJournal_IsFolded(t *testing.T) {
-	const most = 64 // commits
-	for _, requests := range []int{63, 64, 65, 500} {
+	const most = bolt.JournalCommits
+	for _, requests := range []int{most - 1, most, most + 1, 1000} {
 		path := leftBehind(t, requests)
 		if _, journal := formatOf(t, path); journal > most {
 			t.Errorf("%d requests: %d buckets of the journal, want at most %d", requests, journal, most)
@@ -147,6 +153,48 @@ func TestJournal_IsFolded(t *testing.T) {
 		if err := whole(t.Context(), mustStore(t, path), requests); err != nil {
 			t.Errorf("%d requests: %v", requests, err)
 		}
+	}
+}
+
+// TestJournal_IsFoldedInAPause: a journal that is worth it is folded as soon as nobody commits, a short one is not.
+func TestJournal_IsFoldedInAPause(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.db")
+	db := mustOpen(t, path)
+	journal := func() int {
+		to := filepath.Join(t.TempDir(), "c.db")
+		if err := copyHeld(db, path, to); err != nil {
+			t.Fatal(err)
+		}
+		_, buckets := formatOf(t, to)
+		return buckets
+	}
+	commit := func(n int) {
+		for range n {
+			if _, err := db.Commit(t.Context(), onePut("key", "value")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	commit(3)
+	time.Sleep(5 * bolt.Quiet)
+	if journal() == 0 {
+		t.Error("a journal of 3 commits was folded")
+	}
+	commit(bolt.RipeCommits)
+	for begun := time.Now(); journal() > 0; time.Sleep(bolt.Quiet) {
+		if time.Since(begun) > 20*time.Second {
+			t.Fatal("it is not folded")
+		}
+	}
+	if it, err := db.Get(t.Context(), []byte("key")); err != nil || it[0].Rev != 3+bolt.RipeCommits {
+		t.Errorf("the last commit is read as %v, %v", it, err)
+	}
+	commit(1)
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+	if it, err := mustOpen(t, path).Get(t.Context(), []byte("key")); err != nil || it[0].Rev != 4+bolt.RipeCommits {
+		t.Errorf("after a stop the last commit is read as %v, %v", it, err)
 	}
 }
 
@@ -357,14 +405,16 @@ func TestJournal_AgreesWithAPlainMap(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { kv.Close() }()
-	key := func() []byte { return fmt.Appendf(nil, "k%03d", rnd.IntN(400)) }
+	key := func() []byte { return fmt.Appendf(nil, "k%04d", rnd.IntN(3000)) }
 	rounds := 3000
 	if testing.Short() {
 		rounds = 500
 	}
 	for range rounds {
-		switch rnd.IntN(50) {
+		switch rnd.IntN(150) {
 		case 0:
+			time.Sleep(2 * bolt.Quiet) // it is folded, or not yet
+		case 1:
 			if err := kv.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -425,11 +475,15 @@ func TestCommit_Disorder(t *testing.T) {
 	}
 }
 
-// randomTxn puts and deletes some keys, most of the time a few.
+// randomTxn puts and deletes some keys, most of the time a few and small ones, at times more than the journal takes.
 func randomTxn(rnd *rand.Rand, key func() []byte) store.Txn {
 	count := 1 + rnd.IntN(4)
+	size := 400
 	if rnd.IntN(20) == 0 {
 		count = 1 + rnd.IntN(200)
+	}
+	if rnd.IntN(100) == 0 {
+		size = 20_000
 	}
 	chosen := map[string]bool{}
 	for range count {
@@ -440,7 +494,7 @@ func randomTxn(rnd *rand.Rand, key func() []byte) store.Txn {
 		if chosen[k] {
 			txn.Deletes = append(txn.Deletes, []byte(k))
 		} else {
-			txn.Puts = append(txn.Puts, store.Put{Key: []byte(k), Value: bytes.Repeat([]byte{byte(rnd.Uint32())}, rnd.IntN(3000))})
+			txn.Puts = append(txn.Puts, store.Put{Key: []byte(k), Value: bytes.Repeat([]byte{byte(rnd.Uint32())}, rnd.IntN(size))})
 		}
 	}
 	return txn

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -82,7 +83,7 @@ func Open(ctx context.Context, path string, opts Options) (*DB, error) {
 }
 
 func open(ctx context.Context, path string, opts Options) (*DB, error) {
-	d := &DB{path: path}
+	d := &DB{path: path, most: journalCommits}
 	if err := d.openFile(opts); err != nil {
 		return nil, err
 	}
@@ -94,6 +95,7 @@ func open(ctx context.Context, path string, opts Options) (*DB, error) {
 		d.abandon(err)
 		return nil, err
 	}
+	d.pause = time.AfterFunc(quiet, d.foldRipe)
 	d.tidy()
 	return d, nil
 }

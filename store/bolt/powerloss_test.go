@@ -29,6 +29,7 @@ const (
 	// Few writers and many rounds: however they share commits, there are enough for the journal to be folded on the way.
 	powerWriters = 2
 	powerRounds  = 33
+	powerFold    = 64
 	sector       = 512
 )
 
@@ -45,6 +46,7 @@ func power(path string, opts bolt.Options) error {
 	if err != nil {
 		return err
 	}
+	kv.FoldAfter(powerFold)
 	s, err := store.Open(ctx, kv, store.Options{})
 	if err != nil {
 		return err

@@ -19,8 +19,8 @@ func snapshotOf(b *bbolt.Bucket, over *overlay) snapshot { return snapshot{b, ov
 
 // get is what is stored under a key, or nil.
 func (s snapshot) get(key []byte) []byte {
-	if i, there := find(s.over.changes, key); there {
-		return s.over.changes[i].stored
+	if stored, there := s.over.get(key); there {
+		return stored
 	}
 	if k, stored := s.at.Seek(key); bytes.Equal(k, key) {
 		return stored
