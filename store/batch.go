@@ -28,7 +28,7 @@ type batch struct {
 	verdicts []verdict
 	accepted int
 
-	revs    map[string]uint64            // stored revisions of the request keys that matter
+	revs    map[string]uint64            // stored revisions of the request keys that were read
 	written map[string]bool              // request keys written by this batch
 	claims  map[string][]workflow.Number // deliveries claimed by this batch
 	claimed map[string]claim             // deliveries claimed before
@@ -50,8 +50,9 @@ type verdict struct {
 	tentative bool
 }
 
-// evaluate judges ps. Its error is of the engine and concerns them all.
-func (s *Store) evaluate(ctx context.Context, ps []*pending) (*batch, error) {
+// evaluate judges ps. Its error is of the engine and concerns them all. Unless look is set, it reads only what the engine
+// will not compare, and takes it that the rest is as each commit says: nearly always it is.
+func (s *Store) evaluate(ctx context.Context, ps []*pending, look bool) (*batch, error) {
 	b := &batch{
 		now:      s.opts.Now().UTC(),
 		commits:  ps,
@@ -63,7 +64,7 @@ func (s *Store) evaluate(ctx context.Context, ps []*pending) (*batch, error) {
 		head:     s.head,
 		headRev:  s.headRev,
 	}
-	if err := b.read(ctx, s.kv); err != nil {
+	if err := b.read(ctx, s.kv, look); err != nil {
 		return nil, err
 	}
 	for i, p := range ps {
@@ -79,20 +80,34 @@ func (s *Store) evaluate(ctx context.Context, ps []*pending) (*batch, error) {
 }
 
 // read reads what the commits are judged by, all at once.
-func (b *batch) read(ctx context.Context, kv KV) error {
+func (b *batch) read(ctx context.Context, kv KV, look bool) error {
 	var wanted [][]byte
 	deliveries := 0
 	for _, p := range b.commits {
 		for _, w := range p.writes {
-			wanted = append(wanted, w.key)
-			if w.alone != nil {
+			if look || w.gone {
+				wanted = append(wanted, w.key)
+			}
+			if look && w.alone != nil {
 				wanted = append(wanted, w.alone)
 			}
 		}
 		if p.delivery != "" {
-			wanted = append(wanted, claimKey(p.claimID))
 			deliveries++
+			if look {
+				wanted = append(wanted, claimKey(p.claimID))
+			}
 		}
+	}
+	if err := b.readKeys(ctx, kv, wanted); err != nil {
+		return err
+	}
+	return b.readOld(ctx, kv, deliveries*claimsPerClaim)
+}
+
+func (b *batch) readKeys(ctx context.Context, kv KV, wanted [][]byte) error {
+	if len(wanted) == 0 {
+		return nil
 	}
 	slices.SortFunc(wanted, bytes.Compare)
 	items, err := kv.Get(ctx, slices.CompactFunc(wanted, bytes.Equal)...)
@@ -106,7 +121,7 @@ func (b *batch) read(ctx context.Context, kv KV) error {
 			return err
 		}
 	}
-	return b.readOld(ctx, kv, deliveries*claimsPerClaim)
+	return nil
 }
 
 func (b *batch) readClaim(it Item) error {
@@ -145,7 +160,7 @@ func (b *batch) judge(p *pending) verdict {
 		if b.written[string(w.key)] || w.alone != nil && b.written[string(w.alone)] {
 			return verdict{err: conflict(w), tentative: true}
 		}
-		if b.revs[string(w.key)] != w.rev || w.alone != nil && b.revs[string(w.alone)] != w.aloneRev {
+		if b.differs(w.key, w.rev) || w.alone != nil && b.differs(w.alone, w.aloneRev) {
 			return verdict{err: conflict(w)}
 		}
 		if slices.ContainsFunc(p.writes[:i], func(v write) bool { return bytes.Equal(v.key, w.key) }) {
@@ -153,6 +168,12 @@ func (b *batch) judge(p *pending) verdict {
 		}
 	}
 	return verdict{}
+}
+
+// differs reports whether a key was read and is not at a revision.
+func (b *batch) differs(key []byte, rev uint64) bool {
+	stored, read := b.revs[string(key)]
+	return read && stored != rev
 }
 
 func conflict(w write) error {

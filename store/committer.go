@@ -10,7 +10,7 @@ import (
 	"countersign/workflow"
 )
 
-// maxTries bounds how often a batch is evaluated anew because another replica was faster.
+// maxTries bounds how often a batch is evaluated, which is anew because another replica was faster.
 const maxTries = 16
 
 // run is the committer: the only goroutine that writes. It never waits for a batch to fill: what has gathered while the
@@ -49,15 +49,16 @@ func (s *Store) gather(first *pending) []*pending {
 
 // commitAll stores what can be stored of ps and answers every one of them.
 func (s *Store) commitAll(ctx context.Context, ps []*pending) {
-	for range maxTries {
-		b, err := s.evaluate(ctx, ps)
+	for try := range maxTries {
+		b, err := s.evaluate(ctx, ps, try > 0)
 		if err != nil {
 			s.answerAll(ps, err)
 			return
 		}
 		rev, err := s.store(ctx, b)
 		if errors.Is(err, ErrCompare) {
-			// Another replica has committed since the head was read. Nothing of b was stored; all of it is judged anew.
+			// A commit goes by what is no longer stored, or another replica has committed since the head was read. Nothing of
+			// b was stored; all of it is judged anew.
 			if err := s.loadHead(ctx); err != nil {
 				s.answerAll(ps, err)
 				return
