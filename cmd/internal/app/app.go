@@ -234,7 +234,7 @@ func (a *App) SlackAddr() string {
 }
 
 // gcPercent is for a heap of few megabytes: collected whenever it had doubled, it took a fifth of the processor under load.
-const gcPercent = 300
+const gcPercent = 400
 
 // Run runs the app until ctx ends or something fatal happens, then takes nothing more, finishes or records what is
 // under way, and closes everything, within 15 seconds. It returns nil if it was ctx that ended it.
