@@ -28,7 +28,7 @@ func (s *Store) History(ctx context.Context, n workflow.Number) ([]workflow.Entr
 }
 
 func (s *Store) history(ctx context.Context, n workflow.Number) ([]workflow.Entry, error) {
-	items, err := s.kv.Get(ctx, requestKey(n))
+	items, err := s.get(ctx, requestKey(n))
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (s *Store) history(ctx context.Context, n workflow.Number) ([]workflow.Entr
 	for i, seq := range rec.Audit {
 		keys[i] = auditKey(seq)
 	}
-	if items, err = s.kv.Get(ctx, keys...); err != nil {
+	if items, err = s.get(ctx, keys...); err != nil {
 		return nil, err
 	}
 	es := make([]workflow.Entry, len(items))
@@ -163,7 +163,7 @@ func (s *Store) VerifyHead(ctx context.Context, want Head) (Head, error) {
 	}
 	hash := genesis
 	if want.Seq > 0 {
-		items, err := s.kv.Get(ctx, auditKey(want.Seq))
+		items, err := s.get(ctx, auditKey(want.Seq))
 		if err != nil {
 			return Head{}, fmt.Errorf("verify audit trail: %w", err)
 		}
@@ -208,7 +208,7 @@ func (s *Store) Latest(ctx context.Context, before uint64, limit int) ([]workflo
 	if before > 0 {
 		to = auditKey(before)
 	}
-	items, err := s.kv.Scan(ctx, []byte{auditFamily}, to, limit, true)
+	items, err := s.page(ctx, []byte{auditFamily}, to, limit, true)
 	if err != nil {
 		return nil, fmt.Errorf("audit trail: %w", err)
 	}
@@ -222,7 +222,7 @@ func (s *Store) Latest(ctx context.Context, before uint64, limit int) ([]workflo
 }
 
 func (s *Store) storedHead(ctx context.Context) (head, error) {
-	items, err := s.kv.Get(ctx, headKey)
+	items, err := s.get(ctx, headKey)
 	if err != nil {
 		return head{}, err
 	}
@@ -251,7 +251,7 @@ func (p *pageOfRequests) add(ctx context.Context, n workflow.Number) error {
 }
 
 func (p *pageOfRequests) flush(ctx context.Context) error {
-	items, err := p.store.kv.Get(ctx, p.keys...)
+	items, err := p.store.get(ctx, p.keys...)
 	if err != nil {
 		return err
 	}

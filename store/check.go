@@ -107,7 +107,7 @@ func (c *checker) records(ctx context.Context) error {
 
 // present demands keys and counts them as wanted.
 func (c *checker) present(ctx context.Context, keys ...[]byte) error {
-	items, err := c.store.kv.Get(ctx, keys...)
+	items, err := c.store.get(ctx, keys...)
 	if err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func (c *checker) name(ctx context.Context, family byte, got int) error {
 // wanted reports whether a record or a claim calls for an index key.
 func (c *checker) wanted(ctx context.Context, it Item) (bool, error) {
 	if it.Key[0] == claimTimeFamily {
-		items, err := c.store.kv.Get(ctx, claimKey(it.Key[1+timeSize:]))
+		items, err := c.store.get(ctx, claimKey(it.Key[1+timeSize:]))
 		return err == nil && items[0].Rev != 0, err
 	}
 	if it.Key[0] == auditFamily {

@@ -176,7 +176,7 @@ func (s *Store) readReplaced(ctx context.Context, p *pending) error {
 	var items []Item
 	if len(keys) > 0 {
 		var err error
-		if items, err = s.kv.Get(ctx, keys...); err != nil {
+		if items, err = s.get(ctx, keys...); err != nil {
 			return err
 		}
 	}
@@ -211,7 +211,7 @@ func (s *Store) readAlone(ctx context.Context, w *write) error {
 		return nil
 	}
 	w.alone = w.index[i]
-	items, err := s.kv.Get(ctx, w.alone)
+	items, err := s.get(ctx, w.alone)
 	if err != nil || items[0].Rev == 0 {
 		return err
 	}

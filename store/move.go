@@ -54,7 +54,7 @@ type mover struct {
 }
 
 func (m *mover) run(ctx context.Context) (Moved, error) {
-	source := &Store{kv: m.from}
+	source := over(m.from, Options{})
 	if err := m.begin(ctx); err != nil {
 		return Moved{}, err
 	}
@@ -72,7 +72,7 @@ func (m *mover) run(ctx context.Context) (Moved, error) {
 	if before[0].Rev != after[0].Rev {
 		return Moved{}, errors.New("the database was written to while it was copied; stop whoever uses it, and run this again")
 	}
-	copied := &Store{kv: m.to}
+	copied := over(m.to, Options{})
 	if err := copied.CheckIndexes(ctx); err != nil {
 		return Moved{}, err
 	}

@@ -145,7 +145,7 @@ func damagedIf(missing bool) error {
 
 // checkpoint reads where the trail begins; nil if nothing was ever pruned.
 func (s *Store) checkpoint(ctx context.Context) (*checkpoint, error) {
-	items, err := s.kv.Get(ctx, prunedKey)
+	items, err := s.get(ctx, prunedKey)
 	if err != nil || items[0].Rev == 0 {
 		return nil, err
 	}

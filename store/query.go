@@ -53,7 +53,7 @@ func (s *Store) listAll(ctx context.Context, q workflow.Query) ([]workflow.Reque
 	rs := make([]workflow.Request, 0, min(q.Limit, MaxScan))
 	for len(rs) < q.Limit {
 		limit := min(q.Limit-len(rs), MaxScan)
-		items, err := s.kv.Scan(ctx, []byte{requestFamily}, requestKey(q.Before), limit, true)
+		items, err := s.page(ctx, []byte{requestFamily}, requestKey(q.Before), limit, true)
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +107,7 @@ func fits(r *workflow.Request, q workflow.Query) bool {
 func (s *Store) newest(ctx context.Context, prefixes [][]byte, before workflow.Number, limit int) ([]workflow.Number, error) {
 	var numbers []workflow.Number
 	for _, p := range prefixes {
-		items, err := s.kv.Scan(ctx, p, appendNumber(slices.Clone(p), before), limit, true)
+		items, err := s.page(ctx, p, appendNumber(slices.Clone(p), before), limit, true)
 		if err != nil {
 			return nil, err
 		}
@@ -134,7 +134,7 @@ func (s *Store) loadAll(ctx context.Context, numbers []workflow.Number) ([]workf
 	for i, n := range numbers {
 		keys[i] = requestKey(n)
 	}
-	items, err := s.kv.Get(ctx, keys...)
+	items, err := s.get(ctx, keys...)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +184,7 @@ func (s *Store) Due(ctx context.Context, until time.Time, behind workflow.DueIte
 func (s *Store) scan(ctx context.Context, from, to []byte, limit int, f func(Item) error) error {
 	for limit > 0 {
 		page := min(limit, MaxScan)
-		items, err := s.kv.Scan(ctx, from, to, page, false)
+		items, err := s.page(ctx, from, to, page, false)
 		if err != nil {
 			return err
 		}

@@ -89,13 +89,7 @@ var _ workflow.Store = (*Store)(nil)
 // Open opens the store that kv holds, and makes a new one if kv is empty. The store then owns kv; if Open fails, kv
 // remains the caller's to close. Its errors: ErrNewer, ErrDamaged (a *DamageError names the key), those of kv.
 func Open(ctx context.Context, kv KV, opts Options) (*Store, error) {
-	s := &Store{
-		kv:      kv,
-		opts:    opts.withDefaults(),
-		drained: make(chan struct{}),
-		failed:  make(chan struct{}),
-	}
-	s.queue = make(chan *pending, s.opts.Queue)
+	s := over(kv, opts)
 	if err := s.identify(ctx); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
@@ -106,21 +100,43 @@ func Open(ctx context.Context, kv KV, opts Options) (*Store, error) {
 	return s, nil
 }
 
+// over is a Store that only reads, as long as nothing runs its queue.
+func over(kv KV, opts Options) *Store {
+	opts = opts.withDefaults()
+	return &Store{
+		kv: kv, opts: opts, queue: make(chan *pending, opts.Queue), drained: make(chan struct{}), failed: make(chan struct{}),
+	}
+}
+
+// get is KV.Get. A read may be the first to meet an engine that has failed: it need not be a commit that failed it.
+func (s *Store) get(ctx context.Context, keys ...[]byte) ([]Item, error) {
+	items, err := s.kv.Get(ctx, keys...)
+	s.note(err)
+	return items, err
+}
+
+// page is KV.Scan, as get is KV.Get.
+func (s *Store) page(ctx context.Context, from, to []byte, limit int, reverse bool) ([]Item, error) {
+	items, err := s.kv.Scan(ctx, from, to, limit, reverse)
+	s.note(err)
+	return items, err
+}
+
 // identify checks what kind of database this is, and makes an empty one ours.
 func (s *Store) identify(ctx context.Context) error {
 	for {
-		items, err := s.kv.Get(ctx, formatKey)
+		items, err := s.get(ctx, formatKey)
 		if err != nil {
 			return err
 		}
 		if items[0].Rev != 0 {
 			return checkFormat(items[0])
 		}
-		first, err := s.kv.Scan(ctx, []byte{0}, []byte{0xff}, 1, false)
+		first, err := s.page(ctx, []byte{0}, []byte{0xff}, 1, false)
 		if err != nil {
 			return err
 		}
-		again, err := s.kv.Get(ctx, formatKey, moveKey)
+		again, err := s.get(ctx, formatKey, moveKey)
 		switch {
 		case err != nil:
 			return err
@@ -188,7 +204,7 @@ func (s *Store) loadEnd(ctx context.Context) error {
 
 // loadHead reads the end of the chain and lifts the next number above all that are stored.
 func (s *Store) loadHead(ctx context.Context) error {
-	items, err := s.kv.Get(ctx, headKey)
+	items, err := s.get(ctx, headKey)
 	if err != nil {
 		return err
 	}
@@ -237,7 +253,7 @@ func (s *Store) checkEnd(ctx context.Context) error {
 
 // last is the item with the highest key of a family; its Rev is 0 if there is none.
 func (s *Store) last(ctx context.Context, family byte) (Item, error) {
-	items, err := s.kv.Scan(ctx, []byte{family}, []byte{family + 1}, 1, true)
+	items, err := s.page(ctx, []byte{family}, []byte{family + 1}, 1, true)
 	if err != nil || len(items) == 0 {
 		return Item{}, err
 	}
@@ -266,7 +282,7 @@ func (s *Store) Failed() <-chan struct{} { return s.failed }
 
 // Load returns a request and the revision it is stored at, or workflow.ErrNotFound.
 func (s *Store) Load(ctx context.Context, n workflow.Number) (workflow.Request, workflow.Revision, error) {
-	items, err := s.kv.Get(ctx, requestKey(n))
+	items, err := s.get(ctx, requestKey(n))
 	if err != nil {
 		return workflow.Request{}, 0, fmt.Errorf("load request %d: %w", n, err)
 	}

@@ -313,7 +313,8 @@ func (c contextWriter) Write(p []byte) (int, error) {
 	return c.w.Write(p)
 }
 
-// foldRipe folds a journal that is worth it while nobody commits. Where it fails, the next commit says so.
+// foldRipe folds a journal that is worth it while nobody commits. Where that fails the engine, whoever reads or commits next
+// is told.
 func (d *DB) foldRipe() {
 	d.writing.Lock()
 	defer d.writing.Unlock()

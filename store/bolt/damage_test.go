@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -375,6 +376,35 @@ func TestCommit_DiskGone(t *testing.T) {
 	s = mustStore(t, path)
 	if err := whole(t.Context(), s, 1); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestFailed_ByWhatNobodyWaitsFor: where the journal cannot be folded in a pause, the process learns of it by the next read:
+// whoever decides reads before they commit.
+func TestFailed_ByWhatNobodyWaitsFor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.db")
+	s := mustStore(t, path)
+	for range bolt.RipeCommits {
+		if _, err := commitOne(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	for begun := time.Now(); ; time.Sleep(bolt.Quiet) {
+		_, err := s.Due(t.Context(), time.Now(), workflow.DueItem{}, 10)
+		if errors.Is(err, bolt.ErrVanished) {
+			break
+		}
+		if err != nil || time.Since(begun) > 20*time.Second {
+			t.Fatalf("what is due: %v, want ErrVanished", err)
+		}
+	}
+	select {
+	case <-s.Failed():
+	default:
+		t.Error("the process is not told to end")
 	}
 }
 

@@ -24,7 +24,8 @@ type Conn struct {
 	progress *sync.Cond
 	waiting  []byte
 	spare    []byte    // the memory of what was sent last
-	deadline time.Time // of what is sent next
+	wanted   time.Time // the deadline of what will be written
+	deadline time.Time // of what waits
 	sending  bool
 	err      error // why nothing more is taken
 }
@@ -47,6 +48,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 		return 0, c.err
 	}
 	c.waiting = append(c.waiting, p...)
+	c.deadline = c.wanted
 	if !c.sending {
 		c.sending = true
 		go c.send()
@@ -81,15 +83,14 @@ func (c *Conn) send() {
 		c.progress.Broadcast()
 	}
 	c.sending = false
+	c.progress.Broadcast()
 }
 
-// SetWriteDeadline bounds the sending of what is written from now on. What is on its way keeps the deadline it has.
+// SetWriteDeadline bounds the sending of what is written from now on, and of what still waits then.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err == nil {
-		c.deadline = t
-	}
+	c.wanted = t
 	return c.err
 }
 

@@ -107,6 +107,33 @@ func TestConn_Gathers(t *testing.T) {
 	}
 }
 
+func TestConn_NothingWritten(t *testing.T) {
+	for range 100 {
+		near, _ := pair(t)
+		c := gather.New(near)
+		write(t, c, "")
+		within(t, func() { _ = c.Close() })
+	}
+}
+
+// A deadline is not for what was written before it was set.
+func TestConn_LaterDeadline(t *testing.T) {
+	near, far := pair(t)
+	h := &held{Conn: near, letGo: make(chan struct{})}
+	c := gather.New(h)
+	write(t, c, "first ")
+	begun(h)
+	write(t, c, "second")
+	if err := c.SetWriteDeadline(time.Now().Add(-time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	close(h.letGo)
+	got := make([]byte, len("first second"))
+	if _, err := io.ReadFull(far, got); string(got) != "first second" {
+		t.Fatalf("%q, %v", got, err)
+	}
+}
+
 // However many write at once and however slowly it leaves, all arrives once, and each writer's in its order.
 func TestConn_KeepsOrder(t *testing.T) {
 	const writers, each, size = 8, 500, 1000
