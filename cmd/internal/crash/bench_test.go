@@ -112,10 +112,15 @@ func median(ds []time.Duration) time.Duration {
 	return ds[len(ds)/2]
 }
 
-// answers lets a person type each command once. Each shows another request: 7919 is a prime.
+// answers lets a person type each command once. Each shows another request of theirs: those that wait are all theirs, of the
+// others every hundredth is.
 func (s *sized) answers(b *testing.B, i int) {
+	step := 79
+	if s.n > waiting {
+		step *= 100
+	}
 	for name, text := range map[string]string{
-		"mine": "mine", "pending": "pending", "show": fmt.Sprint("show ", 1+i*7919%s.n),
+		"mine": "mine", "pending": "pending", "show": fmt.Sprint("show ", 1+i*step%s.n),
 		"submit": fmt.Sprintf("invite %d to gpu-lab/1001 because of one more", 80_000_000+i),
 	} {
 		s.took[name] = append(s.took[name], s.types(b, text))
