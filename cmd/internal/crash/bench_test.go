@@ -27,7 +27,7 @@ import (
 const waiting = 1000
 
 // BenchmarkProcess runs the real binary twice, side by side: with 1,000 requests stored, and with 20,000, or 1,000,000 if
-// COUNTERSIGN_BENCH_LARGE is set (4 GB). 1,000 of either are pending, and their cards need work. A round is ten answers to
+// COUNTERSIGN_BENCH_LARGE is set (4 GB). 1,000 of either are pending, and their cards need work. A round is fifty answers to
 // each command and a restart after SIGTERM and after SIGKILL, of both in turns. Times are medians; a ratio is that of more
 // stored to less; memory is looked at after the last start.
 func BenchmarkProcess(b *testing.B) {
@@ -62,17 +62,16 @@ func newSized(b *testing.B, dsn string, n int) *sized {
 	s.stop(s.p)
 	s.fill(b, dsn, n-waiting)
 	s.p = s.up(b)
-	s.together(b, 16, waiting, func(i int) string { return fmt.Sprintf("invite %d to gpu-lab/1001 because of waiting", 70_000_000+i) })
+	s.together(b, 16, waiting, func(i int) string { return invite(70_000_000 + i) })
 	return s
 }
 
 func benchProcess(b *testing.B, small, large *sized) {
 	both := []*sized{small, large}
 	b.ResetTimer()
-	for i := range b.N * 10 {
-		for _, s := range both {
-			s.answers(b, i)
-		}
+	for i := range b.N * 50 {
+		both[i%2].answers(b, i)
+		both[1-i%2].answers(b, i)
 	}
 	for range b.N {
 		for _, s := range both {
@@ -121,10 +120,15 @@ func (s *sized) answers(b *testing.B, i int) {
 	}
 	for name, text := range map[string]string{
 		"mine": "mine", "pending": "pending", "show": fmt.Sprint("show ", 1+i*step%s.n),
-		"submit": fmt.Sprintf("invite %d to gpu-lab/1001 because of one more", 80_000_000+i),
+		"submit": invite(80_000_000 + i),
 	} {
 		s.took[name] = append(s.took[name], s.types(b, text))
 	}
+}
+
+// invite is a command whose request is like those of fill.
+func invite(who int) string {
+	return fmt.Sprintf("invite %d to gpu-lab/1001 as 张三 because training run of the speech model, until the end of the quarter", who)
 }
 
 // up starts the process and waits until it takes commands.
@@ -198,7 +202,7 @@ func (w *world) duringBackup(b *testing.B) float64 {
 	var worst time.Duration
 	for i := 0; ; i += 50 {
 		worst = max(worst, w.together(b, 4, 50, func(j int) string {
-			return fmt.Sprintf("invite %d to gpu-lab/1001 because of a backup", 90_000_000+i+j)
+			return invite(90_000_000 + i + j)
 		}))
 		select {
 		case <-done:
