@@ -8,23 +8,36 @@ import (
 // alarms are the moments at which requests owe something more. Their zero value is not ready; see newAlarms.
 type alarms struct {
 	queue alarmQueue
-	first map[Number]time.Time // the earliest of a request
+	first map[Number]alarm // the earliest of a request
 }
 
 type alarm struct {
 	at     time.Time
 	number Number
+	effect uint64 // zero where it is not known which
 }
 
-func newAlarms() alarms { return alarms{first: map[Number]time.Time{}} }
+func newAlarms() alarms { return alarms{first: map[Number]alarm{}} }
 
 // set notes when a request owes something more. What is noted of it for later is found again when it is read then.
-func (a *alarms) set(n Number, at time.Time) {
-	if first, ok := a.first[n]; ok && !at.Before(first) {
+func (a *alarms) set(next alarm) {
+	if first, ok := a.first[next.number]; ok && !next.at.Before(first.at) {
 		return
 	}
-	a.first[n] = at
-	heap.Push(&a.queue, alarm{at, n})
+	a.first[next.number] = next
+	heap.Push(&a.queue, next)
+}
+
+// settle takes back the alarm of a request for an effect that it no longer owes. The request may be older than what set the
+// alarm: of a turn before its own it owes what it has, and never anything new.
+func (a *alarms) settle(req Request) {
+	first, ok := a.first[req.Number]
+	if !ok || first.effect == 0 || (Effect{ID: first.effect}).Turn() >= req.Seq {
+		return
+	}
+	if _, owed := req.Effect(first.effect); !owed {
+		delete(a.first, req.Number)
+	}
 }
 
 // next is the earliest alarm; zero if there is none.
@@ -40,7 +53,7 @@ func (a *alarms) ring(now time.Time) []Number {
 	var due []Number
 	for len(a.queue) > 0 && !a.queue[0].at.After(now) {
 		top := heap.Pop(&a.queue).(alarm)
-		if first, ok := a.first[top.number]; ok && first.Equal(top.at) { // else an earlier one has rung
+		if first, ok := a.first[top.number]; ok && first.at.Equal(top.at) { // else an earlier one has rung, or it was taken back
 			delete(a.first, top.number)
 			due = append(due, top.number)
 		}

@@ -202,7 +202,7 @@ func (r *Runner) scan(ctx context.Context, now time.Time, full bool) error {
 			switch {
 			case it.Due.After(now):
 				r.mu.Lock()
-				r.alarms.set(it.Number, it.Due)
+				r.alarms.set(alarm{at: it.Due, number: it.Number})
 				r.mu.Unlock()
 			case full || !r.waits(it):
 				r.take(ctx, it.Number, now)
@@ -231,12 +231,12 @@ func (r *Runner) queue(req Request, now time.Time) (sooner bool) {
 	if r.live == nil || r.closed || r.live.Err() != nil {
 		return false // what is stored is found by the scan of the next start
 	}
-	var next time.Time
+	var next alarm
 	for _, e := range req.Effects {
 		t := task{req.Number, e.ID}
 		if e.Due.After(now) {
-			if next.IsZero() || e.Due.Before(next) {
-				next = e.Due
+			if next.at.IsZero() || e.Due.Before(next.at) {
+				next = alarm{at: e.Due, number: req.Number, effect: e.ID}
 			}
 			continue
 		}
@@ -250,12 +250,13 @@ func (r *Runner) queue(req Request, now time.Time) (sooner bool) {
 	if due := req.Due(); !due.IsZero() && !due.After(now) {
 		r.seen[req.Number] = due
 	}
-	if next.IsZero() || next.After(now.Add(scanEvery)) {
+	r.alarms.settle(req)
+	if next.at.IsZero() || next.at.After(now.Add(scanEvery)) {
 		return false // a full scan comes first
 	}
 	earliest := r.alarms.next()
-	r.alarms.set(req.Number, next)
-	return earliest.IsZero() || next.Before(earliest)
+	r.alarms.set(next)
+	return earliest.IsZero() || next.at.Before(earliest)
 }
 
 // soon has the store looked through when d has passed, for what was left undone and is still due.

@@ -569,6 +569,24 @@ func TestRunner_WhatWaitsIsNotReadAgain(t *testing.T) {
 	})
 }
 
+// A card that waits for the membership to be read has an alarm, which is for nothing once it was read.
+func TestRunner_NothingIsReadForAnAlarmTakenBack(t *testing.T) {
+	virtual(t, func(w *world) {
+		var loads atomic.Int64
+		w.wrap = func(s *store.Store) workflow.Store { return counted{s, &loads} }
+		w.restart()
+		n := w.asks(invite(60000))
+		synctest.Wait()
+		if w.load(n).Card.TS == "" {
+			t.Fatal("the card is not posted as soon as the membership was read")
+		}
+		loads.Store(0)
+		w.passes(10 * time.Second)
+		same(t, "requests read while nothing was due", loads.Load(), int64(0))
+		same(t, "what the runner remembers", w.runner.Remembered(), 0)
+	})
+}
+
 // held is a store whose commits of submissions take a while.
 type held struct{ *store.Store }
 
