@@ -68,12 +68,6 @@ func (s *Server) deliver(ctx context.Context, d delivery, land func(*Ack)) (Ack,
 	return ack, ctx.Err()
 }
 
-// Blind makes the server take the answers to slash commands as they come, neither checked nor shown: for a benchmark whose
-// figure would else be the checks'. In Socket Mode an answer's Payload is then its text alone.
-func (s *Server) Blind(on bool) {
-	s.blind.Store(on)
-}
-
 // showSlash turns the answer to a slash command into the message that it is; the lock must be held.
 func (s *Server) showSlash(user, channel string) func(*Ack) {
 	return func(a *Ack) {
@@ -82,10 +76,6 @@ func (s *Server) showSlash(user, channel string) func(*Ack) {
 			body = map[string]any{"text": a.Text}
 		}
 		if len(body) == 0 {
-			return
-		}
-		if s.blind.Load() {
-			a.Text, _ = body["text"].(string)
 			return
 		}
 		c := &apiCall{s: s, method: "slash_ack", args: body, now: s.now()}

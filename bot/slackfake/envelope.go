@@ -3,6 +3,7 @@ package slackfake
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -73,7 +74,7 @@ func take(n *int) bool {
 // sendOnce sends to a socket chosen at random; to another one than avoid, where there is one.
 func (s *Server) sendOnce(ctx context.Context, d delivery, attempt int, avoid *socket) (Ack, *socket) {
 	id := uuid()
-	p := &pending{kind: d.kind, answer: make(chan reply, 1)}
+	p := &pending{answer: make(chan reply, 1)}
 	s.mu.Lock()
 	start := time.Now()
 	ack := Ack{Kind: d.kind, EnvelopeID: id, Sent: s.now(), Attempt: attempt}
@@ -136,6 +137,36 @@ func (s *Server) await(ctx context.Context, p *pending, ack *Ack) {
 		ack.Err = "operation_timeout"
 	case <-s.done:
 		ack.Err = "dispatch_failed"
+	}
+}
+
+// Deliver sends a payload over one of the live sockets, as it is, and returns the frame that acknowledges it, as it came:
+// for a benchmark, whose figure would else be this server's. Of neither anything is shown or kept. Its error says that
+// nobody is connected, or that ctx ended first.
+func (s *Server) Deliver(ctx context.Context, kind string, payload []byte) ([]byte, error) {
+	id := uuid()
+	p := &pending{answer: make(chan reply, 1), asIs: true}
+	s.mu.Lock()
+	if len(s.sock.live) == 0 {
+		s.mu.Unlock()
+		return nil, errors.New("deliver: nobody is connected")
+	}
+	p.sock = choice(s.sock.live, nil)
+	s.sock.pending[id] = p
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.sock.pending, id)
+		s.mu.Unlock()
+	}()
+	if err := p.sock.write(envelope(id, delivery{kind: kind, raw: payload, answers: true}, 0)); err != nil {
+		return nil, fmt.Errorf("deliver: %w", err)
+	}
+	select {
+	case r := <-p.answer:
+		return r.frame, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 }
 

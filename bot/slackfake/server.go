@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -44,7 +43,6 @@ type Server struct {
 	done  chan struct{}
 	wg    sync.WaitGroup
 	valid *validator
-	blind atomic.Bool
 
 	mu       sync.Mutex
 	seed     *Seed

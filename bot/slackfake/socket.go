@@ -38,12 +38,13 @@ type socketState struct {
 
 // pending is an envelope whose acknowledgement is awaited.
 type pending struct {
-	kind   string
 	answer chan reply
 	sock   *socket
+	asIs   bool // only the frame is looked at
 }
 
 type reply struct {
+	frame   []byte // of one that is taken as it is
 	payload map[string]any
 	err     string
 }
@@ -193,10 +194,12 @@ func (s *Server) readSocket(k *socket) {
 
 // takeAck matches an acknowledgement with its envelope. Slack drops frames of 20 kB and more without a word.
 func (s *Server) takeAck(raw []byte) {
-	blind := s.blind.Load()
-	id, r, bad := readAck(raw, blind)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	id, r, bad := firstID(raw), reply{}, false
+	if p := s.sock.pending[id]; p == nil || !p.asIs {
+		id, r, bad = readAck(raw)
+	}
 	p := s.sock.pending[id]
 	switch {
 	case bad || p == nil && !s.sock.finished[id]:
@@ -208,38 +211,35 @@ func (s *Server) takeAck(raw []byte) {
 	default:
 		delete(s.sock.pending, id)
 		s.sock.finished[id] = true
-		if blind && p.kind != "slash_commands" {
-			_, r, _ = readAck(raw, false)
+		if p.asIs {
+			r.frame = bytes.Clone(raw)
 		}
 		p.answer <- r
 	}
 }
 
-type ackFrame[P any] struct {
-	EnvelopeID string `json:"envelope_id"`
-	Payload    P      `json:"payload"`
+// firstID is the envelope's ID in a frame that begins with it; empty in any other.
+func firstID(raw []byte) string {
+	rest, ok := bytes.CutPrefix(raw, []byte(`{"envelope_id":"`))
+	id, _, closed := bytes.Cut(rest, []byte{'"'})
+	if !ok || !closed {
+		return ""
+	}
+	return string(id)
 }
 
-// readAck decodes an acknowledgement in one go; of a payload, the text alone where that is all that will be looked at.
-func readAck(raw []byte, textOnly bool) (id string, r reply, bad bool) {
-	var err error
-	if textOnly {
-		var f ackFrame[*struct {
-			Text any `json:"text"`
-		}]
-		err = json.Unmarshal(raw, &f)
-		if id = f.EnvelopeID; f.Payload != nil {
-			r.payload = map[string]any{"text": f.Payload.Text}
-		}
-	} else {
-		var f ackFrame[map[string]any]
-		err = json.Unmarshal(raw, &f)
-		id, r.payload = f.EnvelopeID, f.Payload
+// readAck decodes an acknowledgement in one go.
+func readAck(raw []byte) (id string, r reply, bad bool) {
+	var f struct {
+		EnvelopeID string         `json:"envelope_id"`
+		Payload    map[string]any `json:"payload"`
 	}
+	err := json.Unmarshal(raw, &f)
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && wrong.Field == "payload" {
 		r.err, err = "invalid_payload", nil
 	}
-	return id, r, err != nil
+	r.payload = f.Payload
+	return f.EnvelopeID, r, err != nil
 }
 
 // stray keeps an acknowledgement that answers nothing.

@@ -2,6 +2,8 @@ package slackfake_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -182,7 +184,6 @@ func TestSocket_AcksThatAnswerNothing(t *testing.T) {
 	}
 }
 
-// An acknowledgement is taken apart in the same way whether its payload is looked at or not.
 func TestSocket_PayloadsThatAreNone(t *testing.T) {
 	s := start(t, slackfake.Options{})
 	conn, _ := dial(t, link(t, s))
@@ -196,39 +197,49 @@ func TestSocket_PayloadsThatAreNone(t *testing.T) {
 		_ = conn.WriteMessage(websocket.TextMessage, []byte(`{"payload":`+payload+`,"envelope_id":"`+id+`"}`))
 		return <-done
 	}
-	for _, blind := range []bool{false, true} {
-		s.Blind(blind)
-		for payload, want := range map[string]string{
-			`"x"`: "invalid_payload", `[]`: "invalid_payload", `null`: "", `{}`: "", `{"text":"#1"}`: "", `{"blocks":[],"text":"#2"}`: "",
-		} {
-			ack := answer(payload)
-			if ack.Err != want || strings.Contains(payload, "#") != strings.HasPrefix(ack.Text, "#") {
-				t.Errorf("blind %t, %s: %q %q, want %q", blind, payload, ack.Err, ack.Text, want)
-			}
+	for payload, want := range map[string]string{
+		`"x"`: "invalid_payload", `[]`: "invalid_payload", `null`: "", `{}`: "", `{"text":"#1"}`: "", `{"blocks":[],"text":"#2"}`: "",
+	} {
+		ack := answer(payload)
+		if ack.Err != want || strings.Contains(payload, "#") != strings.HasPrefix(ack.Text, "#") {
+			t.Errorf("%s: %q %q, want %q", payload, ack.Err, ack.Text, want)
 		}
 	}
 }
 
-// A server that is blind to the answers to commands still shows what forms are answered with.
-func TestSocket_BlindToCommandsOnly(t *testing.T) {
+// What is delivered as it is comes back as it is, whatever it is, and leaves other deliveries alone.
+func TestDeliver_AsItIs(t *testing.T) {
 	s := start(t, slackfake.Options{})
-	s.Blind(true)
-	app(t, s, func(evt socketmode.Event) (bool, any) {
-		if evt.Type == socketmode.EventTypeSlashCommand {
-			return true, map[string]any{"text": "#1", "blocks": "not any"}
+	if _, err := s.Deliver(t.Context(), "slash_commands", []byte(`{}`)); err == nil {
+		t.Error("nobody is connected, and it is delivered")
+	}
+	conn, _ := dial(t, link(t, s))
+	frames := make(chan map[string]any, 2)
+	go func() {
+		for range 2 {
+			f := frame(t, conn)
+			frames <- f
+			id, _ := f["envelope_id"].(string)
+			_ = conn.WriteMessage(websocket.TextMessage, []byte(`{"envelope_id":"`+id+`","payload":{"text":"#1","blocks":"not any"}}`))
 		}
-		return true, map[string]any{"response_action": "push", "view": form()}
-	})
+	}()
+	got, err := s.Deliver(t.Context(), "slash_commands", []byte(`{"command":"/x","text":"as is"}`))
+	sent := <-frames
+	want := fmt.Sprintf(`{"envelope_id":%q,"payload":{"text":"#1","blocks":"not any"}}`, sent["envelope_id"])
+	if payload, _ := sent["payload"].(map[string]any); err != nil || string(got) != want || payload["text"] != "as is" || sent["type"] != "slash_commands" {
+		t.Errorf("sent %v, acknowledged %s, %v", sent, got, err)
+	}
+	if len(s.Ephemerals("U0REQ")) != 0 || len(s.Acks()) != 0 {
+		t.Errorf("it is shown or kept: %v, %v", s.Ephemerals("U0REQ"), s.Acks())
+	}
 	ack, err := s.Slash(t.Context(), slackfake.SlashInput{User: "U0REQ", Channel: "C0DATA", Command: "/access"})
-	if err != nil || !ack.OK() || ack.Text != "#1" || len(s.Ephemerals("U0REQ")) != 0 {
-		t.Errorf("the command: %+v, %v; shown: %v", ack, err, s.Ephemerals("U0REQ"))
+	if err != nil || ack.Err != "invalid_command_response" {
+		t.Errorf("the same answer to a command that is looked at: %+v, %v", ack, err)
 	}
-	if _, err := client(s).OpenView(ack.TriggerID, form()); err != nil {
-		t.Fatal(err)
-	}
-	values := map[string]map[string]any{"because": {"because": "x"}}
-	if ack, err := s.Submit(t.Context(), slackfake.SubmitInput{User: "U0REQ", Values: values}); err != nil || !ack.OK() || len(s.Views("U0REQ")) != 2 {
-		t.Errorf("the form: %+v, %v; %d views", ack, err, len(s.Views("U0REQ")))
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := s.Deliver(ctx, "slash_commands", []byte(`{}`)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("unacknowledged: %v", err)
 	}
 }
 

@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -72,7 +71,6 @@ func BenchmarkCommand(b *testing.B) {
 		for _, callers := range []int{1, 64} {
 			b.Run(fmt.Sprintf("%s/callers=%d", mode, callers), func(b *testing.B) {
 				r, a, dir := benchWorld(b, mode)
-				r.Slack.Blind(true)
 				senders := make([]sender, callers)
 				for c := range senders {
 					if senders[c] = bySocket(r); mode == bot.HTTP {
@@ -138,11 +136,11 @@ func sendMany(b *testing.B, senders []sender, serial *atomic.Int64, n int) []tim
 
 func bySocket(r *rig.Rig) sender {
 	return func(n int64) error {
-		ack, err := r.Slack.Slash(context.Background(), slackfake.SlashInput{
-			User: "U0REQ", Channel: "C0GENERAL", Command: "/access", Text: commandOf(n),
-		})
-		if err == nil && !strings.Contains(ack.Text, "#") {
-			err = fmt.Errorf("answered %q %s", ack.Text, ack.Err)
+		answer, err := r.Slack.Deliver(context.Background(), "slash_commands", fmt.Appendf(nil,
+			`{"team_id":"T0HOME","user_id":"U0REQ","channel_id":"C0GENERAL","command":"/access","text":%q,"trigger_id":"%d.1.a"}`,
+			commandOf(n), n))
+		if err == nil && !bytes.Contains(answer, []byte("#")) {
+			err = fmt.Errorf("answered %s", answer)
 		}
 		return err
 	}

@@ -3,6 +3,7 @@
 package crash_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -14,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"countersign/bot/slackfake"
 	"countersign/store"
 	"countersign/store/bolt"
 	"countersign/store/postgres"
@@ -54,7 +54,6 @@ type sized struct {
 
 func newSized(b *testing.B, dsn string, n int) *sized {
 	s := &sized{world: newWorld(b, dsn), dsn: dsn, n: n, took: map[string][]time.Duration{}}
-	s.Slack.Blind(true)
 	s.Slack.RateTiers(true)
 	s.p = s.up(b)
 	time.Sleep(5 * time.Second)
@@ -161,12 +160,12 @@ func (w *world) anon(b *testing.B, p *process) float64 {
 func (w *world) types(b *testing.B, text string) time.Duration {
 	b.Helper()
 	begun := time.Now()
-	ack, err := w.Slack.Slash(context.Background(), slackfake.SlashInput{
-		User: requester(0), Channel: "C0LOAD", Command: "/access", Text: text,
-	})
+	answer, err := w.Slack.Deliver(context.Background(), "slash_commands", fmt.Appendf(nil,
+		`{"team_id":"T0HOME","user_id":%q,"channel_id":"C0LOAD","command":"/access","text":%q,"trigger_id":"%d.1.a"}`,
+		requester(0), text, begun.UnixNano()))
 	took := time.Since(begun)
-	if err != nil || !ack.OK() || !strings.Contains(ack.Text, "#") {
-		b.Errorf("%s is answered %q %s, %v", text, ack.Text, ack.Err, err)
+	if err != nil || !bytes.Contains(answer, []byte("#")) {
+		b.Errorf("%s is answered %s, %v", text, answer, err)
 	}
 	return took
 }
