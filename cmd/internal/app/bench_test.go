@@ -71,23 +71,32 @@ func BenchmarkCommand(b *testing.B) {
 		for _, callers := range []int{1, 64} {
 			b.Run(fmt.Sprintf("%s/callers=%d", mode, callers), func(b *testing.B) {
 				r, a, dir := benchWorld(b, mode)
-				senders := make([]sender, callers)
+				senders, message := make([]sender, callers), socketMessage
 				for c := range senders {
-					if senders[c] = bySocket(r); mode == bot.HTTP {
-						senders[c] = byHTTP(b, r, a.SlackAddr())
+					senders[c] = bySocket(r)
+				}
+				if mode == bot.HTTP {
+					message = signedMessage(r, a.SlackAddr())
+					for c := range senders {
+						senders[c] = byHTTP(b, a.SlackAddr())
 					}
 				}
 				raw := newRawDisk(b, dir)
-				var serial atomic.Int64
 				var all []time.Duration
+				serial := 0
 				const turns = 10
 				b.ResetTimer()
 				for turn := range turns {
 					b.StopTimer()
 					rest(r)
 					raw.measure(b)
+					messages := make([][]byte, b.N*(turn+1)/turns-b.N*turn/turns)
+					for i := range messages {
+						messages[i] = message(serial)
+						serial++
+					}
 					b.StartTimer()
-					all = append(all, sendMany(b, senders, &serial, b.N*(turn+1)/turns-b.N*turn/turns)...)
+					all = append(all, sendMany(b, senders, messages)...)
 				}
 				b.StopTimer()
 				slices.Sort(all)
@@ -111,19 +120,19 @@ func rest(r *rig.Rig) {
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// sender is one caller: it sends the n-th command and waits for its answer.
-type sender func(n int64) error
+// sender is one caller: it sends a command and waits for its answer. What it spends, the bot lacks, so the messages are
+// made before.
+type sender func(message []byte) error
 
-func sendMany(b *testing.B, senders []sender, serial *atomic.Int64, n int) []time.Duration {
+func sendMany(b *testing.B, senders []sender, messages [][]byte) []time.Duration {
 	took := make([][]time.Duration, len(senders))
-	var left atomic.Int64
-	left.Store(int64(n))
+	var next atomic.Int64
 	var wg sync.WaitGroup
 	for c, send := range senders {
 		wg.Go(func() {
-			for left.Add(-1) >= 0 {
+			for i := next.Add(1) - 1; i < int64(len(messages)); i = next.Add(1) - 1 {
 				begun := time.Now()
-				if err := send(serial.Add(1)); err != nil {
+				if err := send(messages[i]); err != nil {
 					b.Error(err)
 				}
 				took[c] = append(took[c], time.Since(begun))
@@ -134,11 +143,16 @@ func sendMany(b *testing.B, senders []sender, serial *atomic.Int64, n int) []tim
 	return slices.Concat(took...)
 }
 
+// socketMessage is the n-th command as Socket Mode carries it.
+func socketMessage(n int) []byte {
+	return fmt.Appendf(nil,
+		`{"team_id":"T0HOME","user_id":"U0REQ","channel_id":"C0GENERAL","command":"/access","text":%q,"trigger_id":"%d.1.a"}`,
+		commandOf(n), n)
+}
+
 func bySocket(r *rig.Rig) sender {
-	return func(n int64) error {
-		answer, err := r.Slack.Deliver(context.Background(), "slash_commands", fmt.Appendf(nil,
-			`{"team_id":"T0HOME","user_id":"U0REQ","channel_id":"C0GENERAL","command":"/access","text":%q,"trigger_id":"%d.1.a"}`,
-			commandOf(n), n))
+	return func(message []byte) error {
+		answer, err := r.Slack.Deliver(context.Background(), "slash_commands", message)
 		if err == nil && !bytes.Contains(answer, []byte("#")) {
 			err = fmt.Errorf("answered %s", answer)
 		}
@@ -146,21 +160,28 @@ func bySocket(r *rig.Rig) sender {
 	}
 }
 
-// byHTTP keeps a connection of its own and does no more than it must: what it spends, the bot lacks.
-func byHTTP(b *testing.B, r *rig.Rig, addr string) sender {
+// signedMessage makes the n-th command as HTTP carries it.
+func signedMessage(r *rig.Rig, addr string) func(n int) []byte {
+	return func(n int) []byte {
+		body := fmt.Sprintf("team_id=T0HOME&user_id=U0REQ&channel_id=C0GENERAL&command=%%2Faccess&text=%s&trigger_id=%d.1.a",
+			url.QueryEscape(commandOf(n)), n)
+		ts := strconv.FormatInt(time.Now().Unix(), 10)
+		return fmt.Appendf(nil, "POST /slack/commands HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n"+
+			"X-Slack-Request-Timestamp: %s\r\nX-Slack-Signature: %s\r\n\r\n%s",
+			addr, slackfake.FormContent, len(body), ts, r.Slack.Sign(ts, []byte(body)), body)
+	}
+}
+
+// byHTTP keeps a connection of its own.
+func byHTTP(b *testing.B, addr string) sender {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { conn.Close() })
 	answers := bufio.NewReader(conn)
-	return func(n int64) error {
-		body := fmt.Sprintf("team_id=T0HOME&user_id=U0REQ&channel_id=C0GENERAL&command=%%2Faccess&text=%s&trigger_id=%d.1.a",
-			url.QueryEscape(commandOf(n)), n)
-		ts := strconv.FormatInt(time.Now().Unix(), 10)
-		if _, err := fmt.Fprintf(conn, "POST /slack/commands HTTP/1.1\r\nHost: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n"+
-			"X-Slack-Request-Timestamp: %s\r\nX-Slack-Signature: %s\r\n\r\n%s",
-			addr, slackfake.FormContent, len(body), ts, r.Slack.Sign(ts, []byte(body)), body); err != nil {
+	return func(message []byte) error {
+		if _, err := conn.Write(message); err != nil {
 			return err
 		}
 		status, text, err := readAnswer(answers)
@@ -200,7 +221,7 @@ func readAnswer(r *bufio.Reader) (status string, body []byte, err error) {
 	return status, body, err
 }
 
-func commandOf(n int64) string {
+func commandOf(n int) string {
 	return fmt.Sprintf("invite %d to gpu-lab/1001 as 张三 because training run", 100000+n)
 }
 
@@ -215,7 +236,7 @@ func BenchmarkClick(b *testing.B) {
 	var all, first []time.Duration
 	for n := range b.N {
 		b.StopTimer()
-		if err := send(int64(n)); err != nil {
+		if err := send(socketMessage(n)); err != nil {
 			b.Fatal(err)
 		}
 		var channel, ts string
