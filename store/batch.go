@@ -64,6 +64,7 @@ func (s *Store) evaluate(ctx context.Context, ps []*pending, look bool) (*batch,
 		head:     s.head,
 		headRev:  s.headRev,
 	}
+	b.makeRoom()
 	if err := b.read(ctx, s.kv, look); err != nil {
 		return nil, err
 	}
@@ -287,8 +288,24 @@ func (b *batch) compare(key []byte, rev uint64) {
 
 func (b *batch) delete(key []byte) { b.deletes = append(b.deletes, key) }
 
-// roomSize is how much room is made at a time: a value for each key would be much work for the heap.
-const roomSize = 32 << 10
+// makeRoom makes room for what is to be stored, as much as nearly every batch needs: a value for each key of its own, or
+// room for many more, would be much work for the heap.
+func (b *batch) makeRoom() {
+	const (
+		keys   = 7   // of a write: its record, an audit entry, indexes and a claim
+		others = 640 // bytes of those but the first
+	)
+	writes, size := 0, others
+	for _, p := range b.commits {
+		writes += len(p.writes)
+		for i := range p.writes {
+			size += len(p.writes[i].request) + others
+		}
+	}
+	b.room = make([]byte, 0, size)
+	b.puts = make([]Put, 0, keys*writes+1)
+	b.compares = make([]Compare, 0, keys*writes/2+1)
+}
 
 // put stores a payload that comes in parts.
 func (b *batch) put(key []byte, parts ...[]byte) {
@@ -297,7 +314,7 @@ func (b *batch) put(key []byte, parts ...[]byte) {
 		size += len(part)
 	}
 	if cap(b.room)-len(b.room) < size {
-		b.room = make([]byte, 0, max(roomSize, size))
+		b.room = make([]byte, 0, max(4<<10, size))
 	}
 	from := len(b.room)
 	b.room = appendSealed(b.room, key, parts...)

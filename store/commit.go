@@ -95,7 +95,8 @@ func (s *Store) prepare(ctx context.Context, c workflow.Commit) (*pending, error
 	if p.entries, err = links(0, c.Entries); err != nil {
 		return nil, err
 	}
-	for i, w := range c.Writes {
+	for i := range c.Writes {
+		w := &c.Writes[i]
 		if err := check(w); err != nil {
 			return nil, fmt.Errorf("request %d: %w", w.Request.Number, err)
 		}
@@ -107,8 +108,8 @@ func (s *Store) prepare(ctx context.Context, c workflow.Commit) (*pending, error
 }
 
 // check refuses what could be stored but not found again.
-func check(w workflow.Write) error {
-	r := w.Request
+func check(w *workflow.Write) error {
+	r := &w.Request
 	if r.Number == 0 {
 		return errors.New("the number is missing")
 	}
@@ -144,8 +145,8 @@ func links(n workflow.Number, es []workflow.Entry) ([]link, error) {
 	return ls, nil
 }
 
-func encodeWrite(to *write, w workflow.Write) error {
-	request, err := json.Marshal(w.Request)
+func encodeWrite(to *write, w *workflow.Write) error {
+	request, err := json.Marshal(&w.Request)
 	if err != nil {
 		return err
 	}

@@ -189,17 +189,17 @@ func (e *Engine) number(ctx context.Context, sub Submission, p Policy, blanks []
 	if err != nil {
 		return nil, fmt.Errorf("reserve numbers: %w", err)
 	}
-	commit := Commit{Delivery: sub.Delivery, At: e.o.Now()}
-	var made []Request
+	commit := Commit{Delivery: sub.Delivery, At: e.o.Now(), Writes: make([]Write, len(blanks))}
+	made := make([]Request, len(blanks))
 	for i, blank := range blanks {
 		blank.Number = first + Number(i)
 		t, err := Apply(blank, Command{Verb: Submit, Actor: sub.Actor, Via: sub.Via, Reason: sub.Reason}, p, commit.At)
 		if err != nil {
 			return nil, err
 		}
-		e.leases.stamp(blank, &t.Request, Command{}, commit.At)
-		made = append(made, t.Request)
-		commit.Writes = append(commit.Writes, Write{Request: t.Request, Entries: []Entry{*t.Entry}})
+		made[i] = t.Request
+		e.leases.stamp(blank, &made[i], Command{}, commit.At)
+		commit.Writes[i] = Write{Request: made[i], Entries: []Entry{*t.Entry}}
 	}
 	if _, err := e.o.Store.Commit(ctx, commit); err != nil {
 		return nil, fmt.Errorf("store requests: %w", err)
