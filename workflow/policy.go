@@ -244,6 +244,18 @@ func (r Rule) places(user string, groups []string) []int {
 // place. Members says who is in a user group; of one that it does not know, and of every one where it is nil, there are
 // taken to be enough.
 func (r Rule) CouldApprove(requester Person, members func(group string) ([]string, bool)) bool {
+	ids := r.approverIDs()
+	if len(r.Approvers) == 1 {
+		others := 0
+		for _, id := range ids {
+			if !IsUserGroup(id) && id != requester.User {
+				others++
+			}
+		}
+		if others >= r.Approvers[0].Count {
+			return true // whoever is in its user groups, these are enough
+		}
+	}
 	var everybody []Decision
 	named := map[string]int{}
 	approval := func(user, group string) {
@@ -255,7 +267,7 @@ func (r Rule) CouldApprove(requester Person, members func(group string) ([]strin
 		}
 		everybody[i].Groups = append(everybody[i].Groups, group)
 	}
-	for _, id := range r.approverIDs() {
+	for _, id := range ids {
 		if !IsUserGroup(id) {
 			approval(id, "")
 			continue

@@ -392,6 +392,8 @@ func TestRule_CouldApprove(t *testing.T) {
 		{[]workflow.Approvers{anyOf(1, "U0ASKER")}, false, false},
 		{[]workflow.Approvers{anyOf(1, "U0ASKER", "U0LEAD")}, true, true},
 		{[]workflow.Approvers{anyOf(2, "U0ASKER", "U0LEAD")}, false, false},
+		{[]workflow.Approvers{anyOf(2, "U0LEAD", "U0LEAD")}, false, false},
+		{[]workflow.Approvers{anyOf(2, "U0LEAD", "U0ASKER", "U0BOB")}, true, true},
 		{[]workflow.Approvers{anyOf(2, "U0ASKER", "S0TEAM")}, false, true},
 		{[]workflow.Approvers{anyOf(1, "S0TEAM")}, true, true},
 		{[]workflow.Approvers{anyOf(2, "S0TEAM")}, false, true},

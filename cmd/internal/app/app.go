@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -236,11 +237,18 @@ func (a *App) SlackAddr() string {
 // gcPercent is for a heap of few megabytes: collected whenever it had doubled, it took a fifth of the processor under load.
 const gcPercent = 400
 
+// cores is what Go found that it may use. Under load one thread nearly always waits for the disk, and Go would leave its core
+// idle for most of that time, while others could run.
+var cores = runtime.GOMAXPROCS(0)
+
 // Run runs the app until ctx ends or something fatal happens, then takes nothing more, finishes or records what is
 // under way, and closes everything, within 15 seconds. It returns nil if it was ctx that ended it.
 func (a *App) Run(ctx context.Context) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(cores + 1)
 	}
 	group, live := errgroup.WithContext(ctx)
 	// Effects under way outlive the end of live for a while, so that what was begun can be recorded.
