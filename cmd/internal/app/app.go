@@ -248,7 +248,7 @@ func (a *App) Run(ctx context.Context) error {
 		debug.SetGCPercent(gcPercent)
 	}
 	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(cores + 1)
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores + 1))
 	}
 	group, live := errgroup.WithContext(ctx)
 	// Effects under way outlive the end of live for a while, so that what was begun can be recorded.
