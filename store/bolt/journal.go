@@ -20,7 +20,7 @@ const (
 	// journalCommits and journalSize are where the journal is folded, in the next commit. They bound what Open reads and
 	// what a read looks through.
 	journalCommits = 256
-	journalSize    = 1 << 20
+	journalSize    = 4 << 20
 	// ripeCommits and ripeSize are where it is folded as soon as nothing has been committed for quiet: then nobody waits
 	// for it.
 	ripeCommits = 32
@@ -44,7 +44,7 @@ type overlay struct {
 }
 
 // recentChanges bounds the part that each commit copies.
-const recentChanges = 512
+const recentChanges = 1024
 
 // change is what became of a key: what is stored under it, or nil if it is deleted.
 type change struct {
