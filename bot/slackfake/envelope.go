@@ -142,7 +142,7 @@ func (s *Server) await(ctx context.Context, p *pending, ack *Ack) {
 
 // Deliver sends a payload over one of the live sockets, as it is, and returns the frame that acknowledges it, as it came:
 // for a benchmark, whose figure would else be this server's. Of neither anything is shown or kept. Its error says that
-// nobody is connected, or that ctx ended first.
+// nobody is connected, that ctx ended first, or that the server was closed.
 func (s *Server) Deliver(ctx context.Context, kind string, payload []byte) ([]byte, error) {
 	id := uuid()
 	p := &pending{answer: make(chan reply, 1), asIs: true}
@@ -157,6 +157,7 @@ func (s *Server) Deliver(ctx context.Context, kind string, payload []byte) ([]by
 	defer func() {
 		s.mu.Lock()
 		delete(s.sock.pending, id)
+		s.sock.finished[id] = true
 		s.mu.Unlock()
 	}()
 	if err := p.sock.write(envelope(id, delivery{kind: kind, raw: payload, answers: true}, 0)); err != nil {
@@ -167,6 +168,8 @@ func (s *Server) Deliver(ctx context.Context, kind string, payload []byte) ([]by
 		return r.frame, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	case <-s.done:
+		return nil, errors.New("deliver: the server is closed")
 	}
 }
 
